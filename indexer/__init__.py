@@ -1,0 +1,1 @@
+"""Articles become a generation: read, clean, cut, encode, commit."""

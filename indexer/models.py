@@ -1,0 +1,107 @@
+"""The things that flow through the indexer: frozen, and valid from construction on."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class RawArticle:
+    """An article as its source holds it: nothing cleaned, nothing guessed.
+
+    `origin` says where it was read ("feed.jsonl:12"), for messages. `published` is the
+    source's own wording of the date.
+    """
+
+    id: str
+    text: str
+    origin: str
+    title: str = ""
+    published: str = ""
+    source: str = ""
+    author: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """A cleaned article. `text` is the one text that every offset in the system refers to.
+
+    `published_at` is ISO 8601: a day ("2023-10-16"), or a moment with the offset the source
+    gave ("2023-10-16T08:30:00+02:00"); None where the article is undated.
+    """
+
+    id: str
+    text: str
+    title: str
+    published_at: str | None = None
+    source: str | None = None
+    author: str | None = None
+    url: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.id:
+            raise ValueError("an article needs an id")
+        if not self.text.strip():
+            raise ValueError(f"{self.id}: an article needs a text")
+        if self.published_at is not None:
+            datetime.fromisoformat(self.published_at)
+
+    @property
+    def day(self) -> date | None:
+        """The calendar day of publication, as the source's own clock showed it."""
+        return date.fromisoformat(self.published_at[:10]) if self.published_at else None
+
+
+class Span(NamedTuple):
+    """Code points `start` to `end` (exclusive) of a text."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A stretch of an article: `text == article.text[start:end]`.
+
+    `row` is its position in the generation, shared by the vectors and the full-text index.
+    `number` counts from 0 inside the article.
+    """
+
+    row: int
+    article_id: str
+    number: int
+    start: int
+    end: int
+    text: str
+
+    def __post_init__(self) -> None:
+        if self.end - self.start != len(self.text) or not self.text:
+            raise ValueError(
+                f"{self.id}: {len(self.text)} characters do not fill {self.start}..{self.end}"
+            )
+
+    @property
+    def id(self) -> str:
+        return f"{self.article_id}#{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which articles may be found at all. Days are inclusive; an empty tuple means any.
+
+    An undated article passes only where neither day is given.
+    """
+
+    published_after: date | None = None
+    published_before: date | None = None
+    sources: tuple[str, ...] = ()
+    authors: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        after, before = self.published_after, self.published_before
+        if after and before and after > before:
+            raise ValueError(f"published_after ({after}) is later than published_before ({before})")
+
+    def __bool__(self) -> bool:
+        return bool(self.published_after or self.published_before or self.sources or self.authors)

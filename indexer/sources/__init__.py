@@ -1,0 +1,87 @@
+"""The door through which articles come in: paths in, one stream of raw articles out."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from indexer.errors import SourceError
+from indexer.models import RawArticle
+from indexer.sources import jsonl, markdown, text
+from indexer.sources.decoding import NotTextError, decode
+
+_SNIFFED = 1 << 16  # bytes looked at to tell the format
+
+
+@dataclass
+class Intake:
+    """What became of everything that was offered: taken, or skipped with a reason.
+
+    With `strict`, the first thing that would be skipped ends the reading instead.
+    """
+
+    strict: bool = False
+    on_skip: Callable[[str], None] = lambda _: None
+    skipped: list[str] = field(default_factory=list)
+
+    def skip(self, where: str, reason: str) -> None:
+        """Counts what is left out; raises SourceError where nothing may be."""
+        if self.strict:
+            raise SourceError(f"{where}: {reason}; mend it, or read without --strict to skip it")
+        self.skipped.append(f"{where}: {reason}")
+        self.on_skip(self.skipped[-1])
+
+
+def read(paths: Iterable[Path], intake: Intake) -> Iterator[RawArticle]:
+    """Every article under the paths, files in the order of their names.
+
+    Raises SourceError where a path itself is missing or unreadable; a bad file or line inside
+    a folder goes to `intake`. Ids that a source does not give are the file's place below its
+    path, without the suffix.
+    """
+    for path in paths:
+        if not path.exists():
+            raise SourceError(f"{path}: no such file or folder")
+        root = path if path.is_dir() else path.parent
+        for file in _files(path):
+            yield from _read_file(file, file.relative_to(root), intake)
+
+
+def _files(path: Path) -> Iterator[Path]:
+    """The regular files of a folder; hidden ones, pipes, devices and linked folders are passed by."""
+    if not path.is_dir():
+        if not path.is_file():
+            raise SourceError(f"{path}: neither a regular file nor a folder")
+        yield path
+        return
+
+    def unreadable(error: OSError) -> None:
+        raise SourceError(f"{error.filename}: cannot be listed ({error.strerror})")
+
+    for folder, folders, files in os.walk(path, onerror=unreadable):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            file = Path(folder, name)
+            if not name.startswith(".") and file.is_file():
+                yield file
+
+
+def _read_file(file: Path, place: Path, intake: Intake) -> Iterator[RawArticle]:
+    """Chooses the format by what the file holds; its name only decides where that is open."""
+    try:
+        with file.open("rb") as stream:
+            start = stream.read(_SNIFFED)
+            if not start.strip():
+                return intake.skip(str(file), "the file is empty")
+            if jsonl.recognises(start, file.suffix):
+                stream.seek(0)
+                yield from jsonl.read(stream, str(file), intake.skip)
+                return None
+            content = decode(start + stream.read())
+    except OSError as error:
+        return intake.skip(str(file), f"cannot be read ({error.strerror})")
+    except NotTextError as error:
+        return intake.skip(str(file), f"{error}")
+    reader = markdown if markdown.recognises(content, file.suffix) else text
+    yield reader.read(content, place.with_suffix("").as_posix(), str(file))
+    return None
