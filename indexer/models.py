@@ -4,6 +4,18 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
+Vectors = npt.NDArray[np.float32]
+"""(n, dim), each row of L2 norm 1, so that inner product is cosine."""
+Rows = npt.NDArray[np.int64]
+"""(k,) positions of passages in a generation, best first."""
+Scores = npt.NDArray[np.float32]
+"""(k,) higher is better; only their order means anything."""
+Mask = npt.NDArray[np.bool_]
+"""(passages,) which may be found."""
+
 
 @dataclass(frozen=True, slots=True)
 class RawArticle:
@@ -84,6 +96,10 @@ class Passage:
     @property
     def id(self) -> str:
         return f"{self.article_id}#{self.number}"
+
+    @property
+    def span(self) -> Span:
+        return Span(self.start, self.end)
 
 
 @dataclass(frozen=True, slots=True)

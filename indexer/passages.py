@@ -7,8 +7,9 @@ from math import ceil
 
 import sentencex
 
-from indexer.models import Span
+from indexer.models import Article, Span
 
+_LONGEST_TITLE = 150  # characters, so that it leaves room for the passage
 TokenSpans = Callable[[str], Sequence[Span]]
 
 
@@ -51,6 +52,15 @@ def cut(text: str, token_spans: TokenSpans, *, max_tokens: int) -> list[Span]:
     while len(passages := _packed(sizes, wanted, max_tokens)) > wanted:
         wanted += 1
     return passages
+
+
+def encoded_text(article: Article, span: Span) -> str:
+    """What the encoder and the full-text index read: the passage with the article's title and
+    day in front, which a passage from the middle of a story does not repeat. Never quoted."""
+    context = article.title[:_LONGEST_TITLE]
+    if article.day:
+        context = f"{context} ({article.day:%-d %B %Y})"
+    return f"{context}\n{article.text[span.start : span.end]}"
 
 
 def _packed(sizes: list[tuple[Span, int]], wanted: int, max_tokens: int) -> list[Span]:

@@ -32,16 +32,24 @@ class Intake:
         self.on_skip(self.skipped[-1])
 
 
-def read(paths: Iterable[Path], intake: Intake) -> Iterator[RawArticle]:
-    """Every article under the paths, files in the order of their names.
-
-    Raises SourceError where a path itself is missing or unreadable; a bad file or line inside
-    a folder goes to `intake`. Ids that a source does not give are the file's place below its
-    path, without the suffix.
-    """
+def check(paths: Iterable[Path]) -> None:
+    """Raises SourceError for a path that cannot be read at all, before any work is begun."""
     for path in paths:
         if not path.exists():
             raise SourceError(f"{path}: no such file or folder")
+        if not path.is_dir() and not path.is_file():
+            raise SourceError(f"{path}: neither a regular file nor a folder")
+        if not os.access(path, os.R_OK):
+            raise SourceError(f"{path}: may not be read by this user")
+
+
+def read(paths: Iterable[Path], intake: Intake) -> Iterator[RawArticle]:
+    """Every article under the paths, files in the order of their names.
+
+    Raises SourceError where a folder cannot be listed; a bad file or line goes to `intake`. Ids that a source does not give are the file's place below its
+    path, without the suffix.
+    """
+    for path in paths:
         root = path if path.is_dir() else path.parent
         for file in _files(path):
             yield from _read_file(file, file.relative_to(root), intake)
@@ -50,8 +58,6 @@ def read(paths: Iterable[Path], intake: Intake) -> Iterator[RawArticle]:
 def _files(path: Path) -> Iterator[Path]:
     """The regular files of a folder; hidden ones, pipes, devices and linked folders are passed by."""
     if not path.is_dir():
-        if not path.is_file():
-            raise SourceError(f"{path}: neither a regular file nor a folder")
         yield path
         return
 

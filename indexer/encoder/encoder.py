@@ -1,0 +1,114 @@
+"""An encoder as a generation stores it: a graph or a saved model, its tokenizer, its facts."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import Literal, Protocol
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from indexer.errors import EncoderError
+from indexer.models import Span, Vectors
+
+Kind = Literal["query", "passage"]
+OnDone = Callable[[int], None]
+FACTS = "encoder.json"
+TOKENIZER = "tokenizer.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a generation says of its encoder; written beside it as JSON.
+
+    `fingerprint` identifies the model's files, `max_tokens` counts the special tokens (longer
+    texts are truncated), `least_cosine` is the smallest agreement with sentence-transformers
+    that the export measured, in [-1, 1].
+    """
+
+    model: str
+    fingerprint: str
+    runtime: Literal["openvino", "sentence-transformers"]
+    dimension: int
+    max_tokens: int
+    query_prompt: str
+    passage_prompt: str
+    least_cosine: float
+
+    def write(self, folder: Path) -> None:
+        (folder / FACTS).write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> "Facts":
+        """Raises EncoderError where the folder holds no encoder of this version."""
+        try:
+            return cls(**json.loads((folder / FACTS).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise EncoderError(
+                f"{folder}: holds no encoder that this version reads ({error}); run: dateline index build"
+            ) from error
+
+
+class Runtime(Protocol):
+    """What runs the network; pooling and normalisation are its last steps."""
+
+    def encode(self, texts: Sequence[str], kind: Kind, on_done: OnDone) -> Vectors:
+        """Returns (n, dim) float32 unit rows; `on_done` is told of each finished batch's size."""
+
+
+class Encoder:
+    """Reads the folder that `export` wrote. Threads may share it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Reads the facts alone: tokenizer and network load at first use, or by `load`."""
+        self.facts = Facts.read(folder)
+        self._folder = folder
+        self._loading = Lock()
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        tokenizer: Tokenizer = Tokenizer.from_file(str(self._folder / TOKENIZER))
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        return tokenizer
+
+    @cached_property
+    def _runtime(self) -> Runtime:
+        # Each runtime is imported where it is needed: serving an exported graph needs no torch.
+        if self.facts.runtime == "openvino":
+            from indexer.encoder.openvino import OpenVinoRuntime  # noqa: PLC0415
+
+            return OpenVinoRuntime(self._folder, self.facts)
+        from indexer.encoder.fallback import SentenceTransformersRuntime  # noqa: PLC0415
+
+        return SentenceTransformersRuntime(self._folder)
+
+    def load(self) -> None:
+        """Loads the network now rather than in the first question's time."""
+        self.encode_queries(["warm"])
+
+    def token_spans(self, text: str) -> Sequence[Span]:
+        """Where each of the model's own tokens stands in the text; special tokens left out."""
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        return [Span(*offsets) for offsets in encoding.offsets]
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """Returns (n, dim) float32 rows of L2 norm 1, so that inner product is cosine in [-1, 1]."""
+        return self._encode(texts, "query", lambda _: None)
+
+    def encode_passages(self, texts: Sequence[str], on_done: OnDone = lambda _: None) -> Vectors:
+        """Like `encode_queries`, as the model treats passages.
+
+        `on_done` is told the size of each finished batch.
+        """
+        return self._encode(texts, "passage", on_done)
+
+    def _encode(self, texts: Sequence[str], kind: Kind, on_done: OnDone) -> Vectors:
+        if not texts:
+            return np.empty((0, self.facts.dimension), dtype=np.float32)
+        with self._loading:
+            runtime = self._runtime
+        return runtime.encode(texts, kind, on_done)

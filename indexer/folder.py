@@ -1,0 +1,295 @@
+"""The index folder: immutable generations, and the one name that says which is served.
+
+    index/
+      CURRENT              the id of the served generation; replaced by an atomic rename
+      LOCK                 held by the one writer, and names it
+      generations/ID/      never changed once its manifest stands
+        manifest.json      written last: checksums of every other file, and of itself
+
+Everything is written beside what is served and fsynced before it is named, so that a build cut
+off at any point leaves the index as it was. No other module writes here.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from indexer.errors import DamagedError, LockedError, NoIndexError
+
+FORMAT = 1
+_MANIFEST = "manifest.json"
+_STAGING = ".building-"
+_REMOVING = ".removing-"
+_REBUILD = "run: dateline index build"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a generation is; `files` maps every other file to its size in bytes and SHA-256."""
+
+    format: int
+    id: str
+    created_at: str
+    built_by: str
+    encoder: dict[str, Any]
+    settings: dict[str, Any]
+    counts: dict[str, int]
+    corpus: str
+    files: dict[str, dict[str, Any]]
+
+    def to_bytes(self) -> bytes:
+        """The one byte sequence for these facts, the last of which is the checksum of the rest."""
+        facts = asdict(self)
+        facts["sha256"] = hashlib.sha256(_canonical(facts)).hexdigest()
+        return _canonical(facts)
+
+    @classmethod
+    def read(cls, path: Path) -> "Manifest":
+        """Raises DamagedError for anything but what `to_bytes` wrote, in this format."""
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise DamagedError(f"{path}: cannot be read ({error.strerror}); {_REBUILD}") from error
+        try:
+            facts = json.loads(content)
+            found = facts["format"]
+            if found != FORMAT:
+                raise DamagedError(f"{path}: has format {found}, this version reads {FORMAT}; {_REBUILD}")
+            del facts["sha256"]
+            manifest = cls(**facts)
+        except (ValueError, TypeError, KeyError) as error:
+            raise DamagedError(f"{path}: is damaged ({error!r}); {_REBUILD}") from error
+        if manifest.to_bytes() != content:
+            raise DamagedError(f"{path}: is damaged (its checksum differs); {_REBUILD}")
+        return manifest
+
+
+def _canonical(facts: dict[str, Any]) -> bytes:
+    return (json.dumps(facts, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+class IndexFolder:
+    """One index on disk. Reading needs no lock; writing happens inside `writing`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._generations = path / "generations"
+        self._current = path / "CURRENT"
+
+    # --- reading
+
+    def generation(self, generation_id: str) -> Path:
+        return self._generations / generation_id
+
+    def ids(self) -> list[str]:
+        """Every committed generation, oldest first."""
+        if not self._generations.is_dir():
+            return []
+        return sorted(entry.name for entry in self._generations.iterdir() if entry.name[0] != ".")
+
+    def current(self) -> str | None:
+        """The id that CURRENT names; None where it is missing or names nothing that exists."""
+        try:
+            named = self._current.read_text(encoding="utf-8").strip()
+        except (OSError, ValueError):
+            return None
+        return named if named in self.ids() else None
+
+    def candidates(self) -> list[str]:
+        """What may be served, best first: the current generation, then earlier ones, then later.
+
+        Raises NoIndexError where there is none.
+        """
+        ids = self.ids()
+        if not ids:
+            raise NoIndexError(f"{self.path}: holds no index; run: dateline index build PATH…")
+        newest_first = ids[::-1]
+        current = self.current() or newest_first[0]
+        earlier = [name for name in newest_first if name <= current]
+        return earlier + [name for name in newest_first if name > current]
+
+    def verify(self, generation_id: str) -> Manifest:
+        """Compares every file with the manifest.
+
+        Raises DamagedError, naming the first file that is missing, changed or not listed.
+        """
+        folder = self.generation(generation_id)
+        manifest = Manifest.read(folder / _MANIFEST)
+        if manifest.id != generation_id:
+            raise DamagedError(f"{folder}: its manifest is that of {manifest.id}; {_REBUILD}")
+        found = {name: path for name, path in _files(folder) if name != _MANIFEST}
+        if strange := sorted(found.keys() ^ manifest.files.keys()):
+            what = "is not in the manifest" if strange[0] in found else "is missing"
+            raise DamagedError(f"{folder / strange[0]}: {what}; {_REBUILD}")
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            facts = pool.map(_facts, found.values())
+            for name, fact in zip(found, facts, strict=True):
+                if fact != manifest.files[name]:
+                    raise DamagedError(
+                        f"{folder / name}: is damaged ({fact['bytes']} bytes with SHA-256 {fact['sha256'][:12]}…, "
+                        f"the manifest has {manifest.files[name]['bytes']} with "
+                        f"{manifest.files[name]['sha256'][:12]}…); {_REBUILD}"
+                    )
+        return manifest
+
+    @contextmanager
+    def lease(self, generation_id: str) -> Iterator[Path]:
+        """Keeps a generation from being removed while it is read, by whatever process.
+
+        Raises NoIndexError where it is not there (any more).
+        """
+        manifest = self.generation(generation_id) / _MANIFEST
+        try:
+            with manifest.open("rb") as stream:
+                fcntl.flock(stream, fcntl.LOCK_SH)
+                if not manifest.exists():  # collected between the two lines above
+                    raise FileNotFoundError
+                yield manifest.parent
+        except FileNotFoundError as error:
+            raise NoIndexError(f"{manifest}: is missing; {_REBUILD}") from error
+
+    # --- writing
+
+    @contextmanager
+    def writing(self, command: str) -> Iterator[None]:
+        """The one writer's lock; ends with the process that holds it, however that ends.
+
+        Raises LockedError at once, naming the holder, where another process writes.
+        """
+        self._generations.mkdir(parents=True, exist_ok=True)
+        with (self.path / "LOCK").open("a+", encoding="utf-8") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise LockedError(
+                    f"{self.path}: is being written by {self.holder() or 'another process'}; "
+                    "wait for it, or end it"
+                ) from None
+            stream.truncate(0)
+            holder = f"process {os.getpid()} on {socket.gethostname()} since {_now()} ({command})"
+            stream.write(holder + "\n")
+            stream.flush()
+            for leftover in (*self._generations.glob(f"{_STAGING}*"), *self._generations.glob(f"{_REMOVING}*")):
+                shutil.rmtree(leftover)
+            try:
+                yield
+            finally:
+                stream.truncate(0)
+
+    def holder(self) -> str:
+        """Who writes the index now; empty where nobody does."""
+        try:
+            return (self.path / "LOCK").read_text(encoding="utf-8").strip()
+        except OSError:
+            return ""
+
+    @contextmanager
+    def staging(self) -> Iterator[Path]:
+        """An empty folder for a generation to be; gone when left without a commit."""
+        folder = self._generations / f"{_STAGING}{os.getpid()}"
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def commit(
+        self,
+        staging: Path,
+        *,
+        built_by: str,
+        encoder: dict[str, Any],
+        settings: dict[str, Any],
+        counts: dict[str, int],
+        corpus: str,
+    ) -> Manifest:
+        """Makes a filled staging folder a generation, and the served one."""
+        last = int(self.ids()[-1].split("-")[0]) if self.ids() else 0
+        files = dict(_files(staging))
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            facts = dict(zip(files, pool.map(_facts, files.values()), strict=True))
+        manifest = Manifest(
+            format=FORMAT,
+            id=f"{last + 1:06d}-{corpus[:8]}",
+            created_at=_now(),
+            built_by=built_by,
+            encoder=encoder,
+            settings=settings,
+            counts=counts,
+            corpus=corpus,
+            files=facts,
+        )
+        (staging / _MANIFEST).write_bytes(manifest.to_bytes())
+        for path in (*files.values(), staging / _MANIFEST):
+            _sync(path)
+        for directory in {path.parent for path in files.values()} | {staging}:
+            _sync(directory)
+        staging.rename(self.generation(manifest.id))
+        _sync(self._generations)
+        self.switch(manifest.id)
+        return manifest
+
+    def switch(self, generation_id: str) -> None:
+        """Names the served generation, atomically and durably."""
+        new = self.path / ".CURRENT.new"
+        new.write_text(generation_id + "\n", encoding="utf-8")
+        _sync(new)
+        new.rename(self._current)
+        _sync(self.path)
+
+    def collect(self, keep: int) -> list[str]:
+        """Removes generations older than the current one and the `keep` before it.
+
+        One that some process still reads stays until the next time. Returns the removed ids.
+        """
+        current = self.current()
+        older = [name for name in self.ids() if current is None or name < current]
+        removed = []
+        for name in older[: max(0, len(older) - keep)]:
+            folder = self.generation(name)
+            try:
+                with (folder / _MANIFEST).open("rb") as stream:
+                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    doomed = folder.rename(self._generations / f"{_REMOVING}{name}")
+            except BlockingIOError:
+                continue
+            except FileNotFoundError:  # without a manifest nobody can be reading it
+                doomed = folder.rename(self._generations / f"{_REMOVING}{name}")
+            shutil.rmtree(doomed)
+            removed.append(name)
+        return removed
+
+
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Every file with its place below the folder, in order; locks, which hold nothing, left out."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix != ".lock":
+            yield path.relative_to(folder).as_posix(), path
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        return {"bytes": stream.tell(), "sha256": digest}
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,136 @@
+"""The only door to tantivy: which passages hold a question's words (BM25)."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import tantivy
+from tantivy import Occur, Query
+
+from indexer.models import Article, Filters, Rows, Scores, Span
+
+_ANALYZER = "english"
+_HEAP = 128 << 20  # bytes buffered before tantivy writes a segment
+_LONGEST_WORD = 40  # bytes; longer "words" are addresses and noise
+_MOST_TERMS = 256  # of one question; the first ones count
+
+
+def _analyzer() -> tantivy.TextAnalyzer:
+    return (
+        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+        .filter(tantivy.Filter.remove_long(_LONGEST_WORD))
+        .filter(tantivy.Filter.lowercase())
+        .filter(tantivy.Filter.ascii_fold())
+        .filter(tantivy.Filter.stemmer(_ANALYZER))
+        .build()
+    )
+
+
+def _schema() -> tantivy.Schema:
+    # Signed integers throughout: an unsigned field kills the writer. Texts are not stored: the
+    # corpus holds them.
+    return (
+        tantivy.SchemaBuilder()
+        .add_integer_field("row", fast=True)
+        .add_text_field("words", tokenizer_name=_ANALYZER, index_option="freq")
+        .add_integer_field("day", indexed=True, fast=True)
+        .add_text_field("source", tokenizer_name="raw", index_option="basic")
+        .add_text_field("author", tokenizer_name="raw", index_option="basic")
+        .build()
+    )
+
+
+class FullTextWriter:
+    """Fills an empty folder; use as a context, what is added is there when it ends without error."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        index = tantivy.Index(_schema(), path=str(folder))
+        index.register_tokenizer(_ANALYZER, _analyzer())
+        self._writer = index.writer(_HEAP, num_threads=1)
+
+    def add(self, row: int, words: str, article: Article) -> None:
+        document = tantivy.Document()
+        document.add_integer("row", row)
+        document.add_text("words", words)
+        if article.day:
+            document.add_integer("day", article.day.toordinal())
+        if article.source:
+            document.add_text("source", article.source)
+        if article.author:
+            document.add_text("author", article.author)
+        self._writer.add_document(document)
+
+    def __enter__(self) -> "FullTextWriter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self._writer.commit()
+        else:
+            self._writer.rollback()
+        # Merges still under way would change files that are about to be checksummed.
+        self._writer.wait_merging_threads()
+
+
+class FullTextIndex:
+    """Reads a folder that `FullTextWriter` filled."""
+
+    def __init__(self, folder: Path) -> None:
+        index = tantivy.Index.open(str(folder))
+        self._analyzer = _analyzer()
+        index.register_tokenizer(_ANALYZER, self._analyzer)
+        index.config_reader(reload_policy="manual")
+        self._schema = index.schema
+        self._searcher = index.searcher()
+
+    def __len__(self) -> int:
+        return int(self._searcher.num_docs)
+
+    def terms(self, text: str) -> list[str]:
+        """The distinct words of a text as the index knows them (folded, stemmed), in order."""
+        return list(dict.fromkeys(self._analyzer.analyze(text)))[:_MOST_TERMS]
+
+    def rarity(self, term: str) -> float:
+        """Inverse document frequency in [0, about ln(passages)]; a word of every passage has about 0."""
+        found = self._searcher.doc_freq("words", term)
+        return float(np.log1p((len(self) - found + 0.5) / (found + 0.5)))
+
+    def occurrences(self, text: str, terms: set[str]) -> Iterator[tuple[str, Span]]:
+        """Every place where one of the terms stands in the text, whatever its form."""
+        for token in self._analyzer.pre_tokenize(text).tokens:
+            if token.text in terms:
+                yield token.text, Span(token.char_offset_from, token.char_offset_to)
+
+    def search(self, terms: Sequence[str], k: int, filters: Filters) -> tuple[Rows, Scores]:
+        """The k best rows by BM25 over any of the terms, best first; fewer where fewer match."""
+        if not terms:
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        words = Query.boolean_query(
+            [(Occur.Should, Query.term_query(self._schema, "words", term, "freq")) for term in terms]
+        )
+        conditions = [(Occur.Must, Query.const_score_query(query, 0.0)) for query in self._conditions(filters)]
+        query = Query.boolean_query([(Occur.Must, words), *conditions]) if conditions else words
+        hits = self._searcher.search(query, k, count=False).hits
+        rows = self._searcher.fast_field_values("row", [address for _, address in hits])
+        return np.array(rows, np.int64), np.array([score for score, _ in hits], np.float32)
+
+    def _conditions(self, filters: Filters) -> Iterator[Query]:
+        if filters.published_after or filters.published_before:
+            yield Query.range_query(
+                self._schema,
+                "day",
+                tantivy.FieldType.Integer,
+                (filters.published_after or date.min).toordinal(),
+                (filters.published_before or date.max).toordinal(),
+            )
+        for field, values in (("source", filters.sources), ("author", filters.authors)):
+            if values:
+                yield Query.term_set_query(self._schema, field, list(values))

@@ -1,0 +1,72 @@
+"""A generation opened for reading: its texts, vectors, words and encoder belong together."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+from indexer.corpus import Corpus
+from indexer.encoder import Encoder
+from indexer.errors import DamagedError, NoIndexError
+from indexer.folder import IndexFolder
+from indexer.fulltext import FullTextIndex
+from indexer.vectors import VectorIndex
+
+CORPUS, VECTORS, FULLTEXT, ENCODER = "corpus.sqlite", "vectors.faiss", "fulltext", "encoder"
+
+
+class Generation:
+    """One verified generation, kept from removal until it is closed. Threads may share it."""
+
+    def __init__(self, index: IndexFolder, generation_id: str) -> None:
+        """Checks every file first. Raises DamagedError or NoIndexError, naming what is wrong."""
+        with ExitStack() as opened:
+            self.path: Path = opened.enter_context(index.lease(generation_id))
+            self.manifest = index.verify(generation_id)
+            self.corpus = Corpus(self.path / CORPUS)
+            opened.callback(self.corpus.close)
+            self.vectors = VectorIndex.open(self.path / VECTORS)
+            self.fulltext = FullTextIndex(self.path / FULLTEXT)
+            self.encoder = Encoder(self.path / ENCODER)
+            counts = {self.corpus.passage_count, len(self.vectors), len(self.fulltext)}
+            if counts != {self.manifest.counts["passages"]}:
+                raise DamagedError(f"{self.path}: its parts count differently; run: dateline index build")
+            if self.vectors.dimension != self.encoder.facts.dimension:
+                raise DamagedError(
+                    f"{self.path}: its vectors have {self.vectors.dimension} dimensions, its encoder "
+                    f"{self.encoder.facts.dimension}; run: dateline index build"
+                )
+            self._opened = opened.pop_all()
+
+    @property
+    def id(self) -> str:
+        return self.manifest.id
+
+    def close(self) -> None:
+        self._opened.close()
+
+    def __enter__(self) -> "Generation":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_best(index: IndexFolder, warn: Callable[[str], None]) -> Generation:
+    """The current generation; where that is damaged, the best one that is whole.
+
+    `warn` is told of each generation refused. Raises NoIndexError where none is left.
+    """
+    refused: NoIndexError | None = None
+    for candidate in index.candidates():
+        try:
+            return Generation(index, candidate)
+        except NoIndexError as error:
+            warn(f"generation {candidate} is refused: {error}")
+            refused = refused or error
+    raise refused or NoIndexError(f"{index.path}: holds no index; run: dateline index build PATH…")

@@ -1,0 +1,136 @@
+"""A question to ranked passages: two searches, fused, filtered before they are ranked."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from indexer.generation import Generation
+from indexer.models import Article, Filters, Passage, Rows, Scores
+
+Mode = Literal["hybrid", "dense", "lexical"]
+Sort = Literal["relevance", "date"]
+GroupBy = Literal["article", "passage"]
+
+# Scores are scaled between the first and the hundredth of each ranking, however deep it was
+# read: so a hit's score, and the order, do not depend on which page is asked for.
+_SCALED_DEPTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class SearchQuery:
+    """What to look for and how much of it; `offset` counts results, not passages."""
+
+    text: str
+    limit: int = 10
+    offset: int = 0
+    mode: Mode = "hybrid"
+    filters: Filters = Filters()
+    sort: Sort = "relevance"
+    group_by: GroupBy = "article"
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage found: `score` orders it, in [0, 1]. `dense` is its cosine, `lexical` its BM25;
+    None where it is not among the best of that ranking."""
+
+    passage: Passage
+    article: Article
+    score: float
+    dense: float | None
+    lexical: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    hits: list[Hit]
+    more: bool
+    """Whether another page would hold something."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranking:
+    rows: Rows
+    scores: Scores
+
+
+@dataclass(frozen=True, slots=True)
+class _Fused:
+    row: int
+    score: float
+    best_rank: int
+    dense: float | None
+    lexical: float | None
+
+
+def search(generation: Generation, query: SearchQuery) -> Results:
+    """The best passages; with `group_by="article"` the best one of each article.
+
+    Filters hold before ranking, so that a filtered search still fills its limit. With
+    `sort="date"` the best hundred of each ranking are put in order of time, newest first,
+    undated last.
+    """
+    vector = generation.encoder.encode_queries([query.text])[0] if query.mode != "lexical" else None
+    terms = generation.fulltext.terms(query.text) if query.mode != "dense" else []
+    allowed = generation.corpus.allowed(query.filters)
+    wanted = query.offset + query.limit + 1
+    depth = _SCALED_DEPTH if query.sort == "date" else max(_SCALED_DEPTH, wanted)
+    while True:
+        none = _Ranking(np.empty(0, np.int64), np.empty(0, np.float32))
+        dense = none if vector is None else _Ranking(*generation.vectors.search(vector, depth, allowed))
+        lexical = _Ranking(*generation.fulltext.search(terms, depth, query.filters)) if terms else none
+        hits = _hits(generation, fuse(dense, lexical), query.group_by)
+        exhausted = max(len(dense.rows), len(lexical.rows)) < depth
+        if len(hits) >= wanted or exhausted or query.sort == "date":
+            break
+        depth *= 4
+    if query.sort == "date":
+        hits.sort(key=lambda hit: hit.article.published_at or "", reverse=True)
+    page = hits[query.offset : query.offset + query.limit]
+    return Results(page, more=len(hits) > query.offset + query.limit)
+
+
+def fuse(dense: _Ranking, lexical: _Ranking) -> list[_Fused]:
+    """Both rankings as one: the mean of their scaled scores, 0 where a ranking lacks a passage.
+
+    Min-max scaling with equal weights beat reciprocal rank fusion on three collections. Below
+    the scaled depth, where scores are 0, the better of the two ranks decides.
+    """
+    found: dict[int, list[float | None]] = {}
+    scores: dict[int, float] = {}
+    ranks: dict[int, int] = {}
+    rankings = [ranking for ranking in (dense, lexical) if len(ranking.rows)]
+    for ranking in rankings:
+        place = 0 if ranking is dense else 1
+        for rank, (row, raw, scaled) in enumerate(
+            zip(ranking.rows.tolist(), ranking.scores.tolist(), _scaled(ranking.scores), strict=True), start=1
+        ):
+            found.setdefault(row, [None, None])[place] = raw
+            scores[row] = scores.get(row, 0.0) + scaled / len(rankings)
+            ranks[row] = min(rank, ranks.get(row, rank))
+    fused = [_Fused(row, scores[row], ranks[row], *raws) for row, raws in found.items()]
+    return sorted(fused, key=lambda one: (-one.score, one.best_rank, one.row))
+
+
+def _scaled(scores: Scores) -> list[float]:
+    """To [0, 1]: 1 the first, 0 the last within the scaled depth and all behind it."""
+    top, floor = float(scores[0]), float(scores[min(len(scores), _SCALED_DEPTH) - 1])
+    if top == floor:
+        return [1.0 if score == top else 0.0 for score in scores.tolist()]
+    scaled: list[float] = np.clip((scores.astype(np.float64) - floor) / (top - floor), 0.0, 1.0).tolist()
+    return scaled
+
+
+def _hits(generation: Generation, fused: list[_Fused], group_by: GroupBy) -> list[Hit]:
+    """The fused passages read from the corpus, best first, one of each article where grouped."""
+    hits = []
+    seen = set()
+    read = generation.corpus.read([one.row for one in fused])
+    for one, (passage, article) in zip(fused, read, strict=True):
+        if group_by == "article":
+            if article.id in seen:
+                continue
+            seen.add(article.id)
+        hits.append(Hit(passage, article, one.score, one.dense, one.lexical))
+    return hits
