@@ -125,6 +125,16 @@ class Corpus:
         for *fields, origin in self._db.execute(f"SELECT {_FIELDS}, origin FROM article ORDER BY row"):
             yield Article(*fields), origin
 
+    def articles_of(self, rows: Sequence[int]) -> list[int]:
+        """The article that each passage belongs to, as a number that means nothing else."""
+        found = dict(
+            self._db.execute(
+                "SELECT row, article FROM passage WHERE row IN (SELECT value FROM json_each(?))",
+                (json.dumps(rows),),
+            )
+        )
+        return [found[row] for row in rows]
+
     def read(self, rows: Sequence[int]) -> list[tuple[Passage, Article]]:
         """The passages of the rows, in their order, each with its article."""
         found = {}

@@ -118,15 +118,21 @@ class IndexFolder:
         earlier = [name for name in newest_first if name <= current]
         return earlier + [name for name in newest_first if name > current]
 
+    def manifest(self, generation_id: str) -> Manifest:
+        """Raises DamagedError where it is not whole."""
+        path = self.generation(generation_id) / _MANIFEST
+        manifest = Manifest.read(path)
+        if manifest.id != generation_id:
+            raise DamagedError(f"{path}: is that of generation {manifest.id}; {_REBUILD}")
+        return manifest
+
     def verify(self, generation_id: str) -> Manifest:
         """Compares every file with the manifest.
 
         Raises DamagedError, naming the first file that is missing, changed or not listed.
         """
         folder = self.generation(generation_id)
-        manifest = Manifest.read(folder / _MANIFEST)
-        if manifest.id != generation_id:
-            raise DamagedError(f"{folder}: its manifest is that of {manifest.id}; {_REBUILD}")
+        manifest = self.manifest(generation_id)
         found = {name: path for name, path in _files(folder) if name != _MANIFEST}
         if strange := sorted(found.keys() ^ manifest.files.keys()):
             what = "is not in the manifest" if strange[0] in found else "is missing"

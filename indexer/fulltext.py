@@ -17,15 +17,27 @@ _LONGEST_WORD = 40  # bytes; longer "words" are addresses and noise
 _MOST_TERMS = 256  # of one question; the first ones count
 
 
-def _analyzer() -> tantivy.TextAnalyzer:
-    return (
+# Words that make a question a question, and say nothing of its subject.
+_FUNCTION_WORDS = (
+    "what who whom whose which when where why how do does did done doing is are was were be been being am "
+    "has have had having can could will would shall should may might must about after again all also any "
+    "because before between both during each few from further he her hers him his i its itself just me more "
+    "most my now of off on once only other our out over own same she so some such than that their theirs them "
+    "then there these they this those through too under until up very we were with you your a an and as at but "
+    "by for if in into it no not or s t the to much many say says said tell"
+).split()
+
+
+def _analyzer(*, function_words: bool = True) -> tantivy.TextAnalyzer:
+    builder = (
         tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
         .filter(tantivy.Filter.remove_long(_LONGEST_WORD))
         .filter(tantivy.Filter.lowercase())
         .filter(tantivy.Filter.ascii_fold())
-        .filter(tantivy.Filter.stemmer(_ANALYZER))
-        .build()
     )
+    if not function_words:
+        builder = builder.filter(tantivy.Filter.custom_stopword(_FUNCTION_WORDS))
+    return builder.filter(tantivy.Filter.stemmer(_ANALYZER)).build()
 
 
 def _schema() -> tantivy.Schema:
@@ -86,6 +98,7 @@ class FullTextIndex:
     def __init__(self, folder: Path) -> None:
         index = tantivy.Index.open(str(folder))
         self._analyzer = _analyzer()
+        self._content_analyzer = _analyzer(function_words=False)
         index.register_tokenizer(_ANALYZER, self._analyzer)
         index.config_reader(reload_policy="manual")
         self._schema = index.schema
@@ -97,6 +110,10 @@ class FullTextIndex:
     def terms(self, text: str) -> list[str]:
         """The distinct words of a text as the index knows them (folded, stemmed), in order."""
         return list(dict.fromkeys(self._analyzer.analyze(text)))[:_MOST_TERMS]
+
+    def content_terms(self, text: str) -> list[str]:
+        """Like `terms`, without the words that only make it a sentence or a question."""
+        return list(dict.fromkeys(self._content_analyzer.analyze(text)))[:_MOST_TERMS]
 
     def rarity(self, term: str) -> float:
         """Inverse document frequency in [0, about ln(passages)]; a word of every passage has about 0."""

@@ -18,8 +18,11 @@ CORPUS, VECTORS, FULLTEXT, ENCODER = "corpus.sqlite", "vectors.faiss", "fulltext
 class Generation:
     """One verified generation, kept from removal until it is closed. Threads may share it."""
 
-    def __init__(self, index: IndexFolder, generation_id: str) -> None:
-        """Checks every file first. Raises DamagedError or NoIndexError, naming what is wrong."""
+    def __init__(self, index: IndexFolder, generation_id: str, *, encoder: Encoder | None = None) -> None:
+        """Checks every file first. Raises DamagedError or NoIndexError, naming what is wrong.
+
+        `encoder`: one already loaded, taken where it is the very one that is stored here.
+        """
         with ExitStack() as opened:
             self.path: Path = opened.enter_context(index.lease(generation_id))
             self.manifest = index.verify(generation_id)
@@ -27,7 +30,8 @@ class Generation:
             opened.callback(self.corpus.close)
             self.vectors = VectorIndex.open(self.path / VECTORS)
             self.fulltext = FullTextIndex(self.path / FULLTEXT)
-            self.encoder = Encoder(self.path / ENCODER)
+            stored = Encoder(self.path / ENCODER)
+            self.encoder = encoder if encoder and encoder.facts == stored.facts else stored
             counts = {self.corpus.passage_count, len(self.vectors), len(self.fulltext)}
             if counts != {self.manifest.counts["passages"]}:
                 raise DamagedError(f"{self.path}: its parts count differently; run: dateline index build")

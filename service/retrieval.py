@@ -49,14 +49,14 @@ class Results:
     """Whether another page would hold something."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Ranking:
-    rows: Rows
-    scores: Scores
+Ranking = tuple[Rows, Scores]
+_NOTHING: Ranking = (np.empty(0, np.int64), np.empty(0, np.float32))
 
 
 @dataclass(frozen=True, slots=True)
-class _Fused:
+class Fused:
+    """A passage of the joint ranking; `best_rank` is the better of its two ranks, from 1."""
+
     row: int
     score: float
     best_rank: int
@@ -77,21 +77,26 @@ def search(generation: Generation, query: SearchQuery) -> Results:
     wanted = query.offset + query.limit + 1
     depth = _SCALED_DEPTH if query.sort == "date" else max(_SCALED_DEPTH, wanted)
     while True:
-        none = _Ranking(np.empty(0, np.int64), np.empty(0, np.float32))
-        dense = none if vector is None else _Ranking(*generation.vectors.search(vector, depth, allowed))
-        lexical = _Ranking(*generation.fulltext.search(terms, depth, query.filters)) if terms else none
-        hits = _hits(generation, fuse(dense, lexical), query.group_by)
-        exhausted = max(len(dense.rows), len(lexical.rows)) < depth
-        if len(hits) >= wanted or exhausted or query.sort == "date":
+        dense = generation.vectors.search(vector, depth, allowed) if vector is not None else _NOTHING
+        lexical = generation.fulltext.search(terms, depth, query.filters) if terms else _NOTHING
+        fused = fuse(dense, lexical)
+        if query.group_by == "article":
+            fused = _best_of_each_article(generation, fused)
+        exhausted = max(len(dense[0]), len(lexical[0])) < depth
+        if len(fused) >= wanted or exhausted or query.sort == "date":
             break
         depth *= 4
+    end = query.offset + query.limit
     if query.sort == "date":
+        hits = _hits(generation, fused)
         hits.sort(key=lambda hit: hit.article.published_at or "", reverse=True)
-    page = hits[query.offset : query.offset + query.limit]
-    return Results(page, more=len(hits) > query.offset + query.limit)
+        hits = hits[query.offset : end]
+    else:
+        hits = _hits(generation, fused[query.offset : end])
+    return Results(hits, more=len(fused) > end)
 
 
-def fuse(dense: _Ranking, lexical: _Ranking) -> list[_Fused]:
+def fuse(dense: Ranking, lexical: Ranking) -> list[Fused]:
     """Both rankings as one: the mean of their scaled scores, 0 where a ranking lacks a passage.
 
     Min-max scaling with equal weights beat reciprocal rank fusion on three collections. Below
@@ -100,16 +105,15 @@ def fuse(dense: _Ranking, lexical: _Ranking) -> list[_Fused]:
     found: dict[int, list[float | None]] = {}
     scores: dict[int, float] = {}
     ranks: dict[int, int] = {}
-    rankings = [ranking for ranking in (dense, lexical) if len(ranking.rows)]
-    for ranking in rankings:
-        place = 0 if ranking is dense else 1
+    rankings = [(place, ranking) for place, ranking in enumerate((dense, lexical)) if len(ranking[0])]
+    for place, (rows, raws) in rankings:
         for rank, (row, raw, scaled) in enumerate(
-            zip(ranking.rows.tolist(), ranking.scores.tolist(), _scaled(ranking.scores), strict=True), start=1
+            zip(rows.tolist(), raws.tolist(), _scaled(raws), strict=True), start=1
         ):
             found.setdefault(row, [None, None])[place] = raw
             scores[row] = scores.get(row, 0.0) + scaled / len(rankings)
             ranks[row] = min(rank, ranks.get(row, rank))
-    fused = [_Fused(row, scores[row], ranks[row], *raws) for row, raws in found.items()]
+    fused = [Fused(row, scores[row], ranks[row], *raws) for row, raws in found.items()]
     return sorted(fused, key=lambda one: (-one.score, one.best_rank, one.row))
 
 
@@ -122,15 +126,16 @@ def _scaled(scores: Scores) -> list[float]:
     return scaled
 
 
-def _hits(generation: Generation, fused: list[_Fused], group_by: GroupBy) -> list[Hit]:
-    """The fused passages read from the corpus, best first, one of each article where grouped."""
-    hits = []
-    seen = set()
+def _best_of_each_article(generation: Generation, fused: list[Fused]) -> list[Fused]:
+    best: dict[int, Fused] = {}
+    for one, article in zip(fused, generation.corpus.articles_of([one.row for one in fused]), strict=True):
+        best.setdefault(article, one)
+    return list(best.values())
+
+
+def _hits(generation: Generation, fused: list[Fused]) -> list[Hit]:
     read = generation.corpus.read([one.row for one in fused])
-    for one, (passage, article) in zip(fused, read, strict=True):
-        if group_by == "article":
-            if article.id in seen:
-                continue
-            seen.add(article.id)
-        hits.append(Hit(passage, article, one.score, one.dense, one.lexical))
-    return hits
+    return [
+        Hit(passage, article, one.score, one.dense, one.lexical)
+        for one, (passage, article) in zip(fused, read, strict=True)
+    ]

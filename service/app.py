@@ -1,0 +1,81 @@
+"""The web application: put together here, closed here."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from indexer.folder import IndexFolder
+from service import problems
+from service.problems import problem
+from service.routes import answer, health, search
+from service.served import Served
+from service.settings import Settings
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The service over one index folder; it becomes ready when a generation is loaded."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        served: Served = app.state.served
+        watching = asyncio.create_task(served.watch())
+        try:
+            yield
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+            served.close()
+
+    app = FastAPI(
+        title="Dateline",
+        version=version("dateline"),
+        description="Answers questions from a collection of news articles, and proves every answer.",
+        lifespan=lifespan,
+        docs_url=None,  # Swagger's page would fetch its scripts from elsewhere
+        redoc_url=None,
+    )
+    app.state.settings = settings
+    app.state.served = Served(IndexFolder(settings.index), workers=settings.workers)
+    app.add_middleware(_BodyLimit, max_bytes=settings.max_body_bytes)
+    problems.install(app)
+    for routes in (search, answer, health):
+        app.include_router(routes.router)
+    return app
+
+
+class _BodyLimit:
+    """Refuses a body over the limit: by its announced length, else as soon as it gets there."""
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        detail = f"the body must be at most {self._max_bytes} bytes"
+        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        if announced.isdigit() and int(announced) > self._max_bytes:
+            status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            refusal = problem(status, detail, code="body_too_large", headers={"Connection": "close"})
+            await refusal(scope, receive, send)
+            return
+        received = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._max_bytes:
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, {"Connection": "close"})
+            return message
+
+        await self._app(scope, counted, send)

@@ -1,0 +1,107 @@
+"""The one table from what went wrong to a status, and the one body that says so."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from indexer.errors import DatelineError, NoIndexError, UsageError
+from service.schemas import ErrorOut, ProblemOut
+
+log = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 1
+_STATUS: tuple[tuple[type[DatelineError], HTTPStatus, str], ...] = (
+    (UsageError, HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_value"),
+    (NoIndexError, HTTPStatus.SERVICE_UNAVAILABLE, "index_not_ready"),
+    (DatelineError, HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error"),
+)
+_CODES = {
+    HTTPStatus.BAD_REQUEST: "invalid_json",
+    HTTPStatus.NOT_FOUND: "not_found",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body_too_large",
+}
+
+
+class ArticleNotFoundError(DatelineError):
+    """No article of the served generation has this id."""
+
+
+def problem(
+    status: HTTPStatus,
+    detail: str,
+    *,
+    code: str,
+    param: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """RFC 9457's fields, and the `error` that OpenAI's clients read. A 503 says when to retry."""
+    kind = "invalid_request_error" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "server_error"
+    body = ProblemOut(
+        type="about:blank",
+        title=status.phrase,
+        status=status,
+        detail=detail,
+        error=ErrorOut(message=detail, type=kind, param=param, code=code),
+    )
+    sent = dict(headers or {})
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        sent["Retry-After"] = str(_RETRY_SECONDS)
+    return JSONResponse(
+        body.model_dump(), status_code=status, media_type="application/problem+json", headers=sent
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Answers every error of the app with `problem`."""
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(DatelineError, _known)
+    app.add_exception_handler(Exception, _bug)
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first: Mapping[str, Any] = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return problem(
+            HTTPStatus.BAD_REQUEST, f"the body is not JSON: {first['ctx']['error']}", code="invalid_json"
+        )
+    param = _param(first["loc"])
+    # The input itself is never sent back: it may be long, or no text that JSON can hold.
+    message = first["msg"].removeprefix("Value error, ")
+    detail = f"{param}: {message}" if param else f"the body: {message}"
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code="invalid_value", param=param)
+
+
+def _param(location: Sequence[str | int]) -> str | None:
+    return ".".join(str(part) for part in location[1:]).encode("utf-8", "replace").decode() or None
+
+
+async def _http(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    return problem(status, error.detail, code=_CODES.get(status, "http_error"), headers=error.headers)
+
+
+async def _known(_: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, ArticleNotFoundError):
+        return problem(HTTPStatus.NOT_FOUND, str(error), code="not_found", param="article_id")
+    param = error.param if isinstance(error, UsageError) else None
+    for kind, status, code in _STATUS:
+        if isinstance(error, kind):
+            return problem(status, str(error), code=code, param=param)
+    raise error
+
+
+async def _bug(request: Request, _: Exception) -> JSONResponse:
+    log.error("unhandled error in %s %s", request.method, request.url.path)
+    return problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "an error of ours; the log has it", code="internal_error"
+    )

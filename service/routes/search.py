@@ -1,0 +1,58 @@
+"""Search: passages, articles, and what is being served."""
+
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+
+from indexer.generation import Generation
+from service.problems import ArticleNotFoundError
+from service.retrieval import search
+from service.schemas import ArticleOut, IndexDetailsOut, SearchIn, SearchOut, SearchParameters
+from service.served import Served
+
+router = APIRouter(prefix="/v1", tags=["search"])
+
+
+@router.post("/search")
+async def post_search(request: Request, asked: SearchIn) -> SearchOut:
+    """The best passages for a question. A score gives order only."""
+    query = asked.to_query()
+
+    def work(generation: Generation) -> SearchOut:
+        started = time.perf_counter()
+        results = search(generation, query)
+        return SearchOut.from_results(generation, asked, results, (time.perf_counter() - started) * 1000)
+
+    return await served(request).run(work)
+
+
+@router.get("/search")
+async def get_search(request: Request, parameters: Annotated[SearchParameters, Query()]) -> SearchOut:
+    """The same as a link: `/v1/search?q=…&source=…&published_after=2026-01-01`."""
+    return await post_search(request, parameters.to_search())
+
+
+@router.get("/articles/{article_id:path}")
+async def get_article(request: Request, article_id: str) -> ArticleOut:
+    """An article with the one text that all offsets refer to."""
+
+    def work(generation: Generation) -> ArticleOut:
+        article = generation.corpus.article(article_id)
+        if article is None:
+            raise ArticleNotFoundError(f"no article has the id {article_id[:200]!r}")
+        return ArticleOut.from_article(generation, article)
+
+    return await served(request).run(work)
+
+
+@router.get("/index")
+async def get_index(request: Request) -> IndexDetailsOut:
+    """The generation that is being served."""
+    with served(request).lease() as generation:
+        return IndexDetailsOut.from_manifest(generation.manifest)
+
+
+def served(request: Request) -> Served:
+    found: Served = request.app.state.served
+    return found

@@ -1,0 +1,383 @@
+"""The wire: requests as they are validated, responses as they leave."""
+
+import re
+import unicodedata
+from datetime import date
+from typing import Annotated, Any, Literal, TypeVar
+from uuid import uuid4
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, ValidationError
+
+from indexer.errors import UsageError
+from indexer.folder import Manifest
+from indexer.generation import Generation
+from indexer.models import Article, Filters, Span
+from service.answering import Answer
+from service.evidence import Citation
+from service.retrieval import GroupBy, Hit, Mode, Results, SearchQuery, Sort
+
+MAX_QUERY = 2000  # characters
+MAX_LIMIT = 100
+MAX_OFFSET = 10_000
+_MAX_VALUES = 100  # of one filter
+_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\ufeff\ud800-\udfff]")
+
+
+def _question(text: str) -> str:
+    """A question without what cannot be seen; refuses one in which nothing can."""
+    visible = " ".join(_INVISIBLE.sub(" ", unicodedata.normalize("NFC", text)).split())
+    if not any(unicodedata.category(character)[0] in "LNPS" for character in visible):
+        raise ValueError("is empty: ask something")
+    return visible
+
+
+def _has_surrogate(value: str) -> str:
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError("holds a lone surrogate, which is no character")
+    return value
+
+
+Question = Annotated[str, Field(max_length=MAX_QUERY), AfterValidator(_question)]
+Value = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_has_surrogate)]
+Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, strict=True)]
+Offset = Annotated[int, Field(ge=0, le=MAX_OFFSET, strict=True)]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+_RequestType = TypeVar("_RequestType", bound=_Request)
+
+
+def validated(kind: type[_RequestType], **fields: Any) -> _RequestType:
+    """A request made of fields that did not come over HTTP. Raises UsageError as HTTP answers 422."""
+    try:
+        return kind(**fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        param = ".".join(map(str, first["loc"]))
+        raise UsageError(f"{param}: {first['msg'].removeprefix('Value error, ')}", param=param) from error
+
+
+class FiltersIn(_Request):
+    """Days are inclusive; an empty list lets everything pass."""
+
+    published_after: date | None = None
+    published_before: date | None = None
+    source: Annotated[list[Value], Field(max_length=_MAX_VALUES)] = []
+    author: Annotated[list[Value], Field(max_length=_MAX_VALUES)] = []
+
+    def to_filters(self) -> Filters:
+        """Raises UsageError where the days are the wrong way round."""
+        try:
+            return Filters(
+                self.published_after, self.published_before, tuple(self.source), tuple(self.author)
+            )
+        except ValueError as error:
+            raise UsageError(str(error), param="filters.published_after") from error
+
+
+class SearchIn(_Request):
+    query: Question
+    limit: Limit = 10
+    offset: Offset = 0
+    mode: Mode = "hybrid"
+    filters: FiltersIn = FiltersIn()
+    sort: Sort = "relevance"
+    group_by: GroupBy = "article"
+    highlight: StrictBool = True
+
+    def to_query(self) -> SearchQuery:
+        return SearchQuery(
+            text=self.query,
+            limit=self.limit,
+            offset=self.offset,
+            mode=self.mode,
+            filters=self.filters.to_filters(),
+            sort=self.sort,
+            group_by=self.group_by,
+        )
+
+
+class SearchParameters(_Request):
+    """`SearchIn` as the query string of a GET."""
+
+    q: Question
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 10
+    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] = 0
+    mode: Mode = "hybrid"
+    published_after: date | None = None
+    published_before: date | None = None
+    source: Annotated[list[Value], Field(max_length=_MAX_VALUES)] = []
+    author: Annotated[list[Value], Field(max_length=_MAX_VALUES)] = []
+    sort: Sort = "relevance"
+    group_by: GroupBy = "article"
+    highlight: bool = True
+
+    def to_search(self) -> SearchIn:
+        return SearchIn(
+            query=self.q,
+            filters=FiltersIn(
+                published_after=self.published_after,
+                published_before=self.published_before,
+                source=self.source,
+                author=self.author,
+            ),
+            **self.model_dump(include={"limit", "offset", "mode", "sort", "group_by", "highlight"}),
+        )
+
+
+class AnswerIn(_Request):
+    query: Question
+    filters: FiltersIn = FiltersIn()
+
+
+class IndexOut(BaseModel):
+    """Which generation a response comes from."""
+
+    generation: str
+    built_at: str
+    articles: int
+
+    @classmethod
+    def from_manifest(cls, manifest: Manifest) -> "IndexOut":
+        return cls(
+            generation=manifest.id, built_at=manifest.created_at, articles=manifest.counts["articles"]
+        )
+
+
+class IndexDetailsOut(IndexOut):
+    passages: int
+    undated: int
+    corpus: str
+    encoder: dict[str, Any]
+    settings: dict[str, Any]
+
+    @classmethod
+    def from_manifest(cls, manifest: Manifest) -> "IndexDetailsOut":
+        return cls(
+            **IndexOut.from_manifest(manifest).model_dump(),
+            passages=manifest.counts["passages"],
+            undated=manifest.counts["undated"],
+            corpus=manifest.corpus,
+            encoder=manifest.encoder,
+            settings=manifest.settings,
+        )
+
+
+class SpanOut(BaseModel):
+    start: int
+    end: int
+
+
+class ScoresOut(BaseModel):
+    """What was fused: the cosine and the BM25 score, null where not among a ranking's best."""
+
+    dense: float | None
+    lexical: float | None
+
+
+class PassageOut(BaseModel):
+    """`text` is the article's text from `start` to `end`, in code points; highlights count from
+    the passage's beginning. A score gives order only."""
+
+    passage_id: str
+    article_id: str
+    title: str
+    url: str | None
+    source: str | None
+    author: str | None
+    published_at: str | None
+    text: str
+    start: int
+    end: int
+    highlights: list[SpanOut]
+    score: float
+    scores: ScoresOut
+
+    @classmethod
+    def from_hit(cls, hit: Hit, highlights: list[Span]) -> "PassageOut":
+        return cls(
+            passage_id=hit.passage.id,
+            article_id=hit.article.id,
+            title=hit.article.title,
+            url=hit.article.url,
+            source=hit.article.source,
+            author=hit.article.author,
+            published_at=hit.article.published_at,
+            text=hit.passage.text,
+            start=hit.passage.start,
+            end=hit.passage.end,
+            highlights=[SpanOut(start=span.start, end=span.end) for span in highlights],
+            score=hit.score,
+            scores=ScoresOut(dense=hit.dense, lexical=hit.lexical),
+        )
+
+
+def passages_out(generation: Generation, hits: list[Hit], query: str, *, highlight: bool) -> list[PassageOut]:
+    """The hits as they leave, the words of the question marked where wanted."""
+    terms = set(generation.fulltext.content_terms(query)) if highlight else set()
+    return [
+        PassageOut.from_hit(
+            hit, [span for _, span in generation.fulltext.occurrences(hit.passage.text, terms)] if terms else []
+        )
+        for hit in hits
+    ]
+
+
+class SearchOut(BaseModel):
+    id: str
+    query: str
+    took_ms: float
+    index: IndexOut
+    results: list[PassageOut]
+    next_offset: int | None
+
+    @classmethod
+    def from_results(
+        cls, generation: Generation, asked: SearchIn, results: Results, took_ms: float
+    ) -> "SearchOut":
+        return cls(
+            id=f"srch_{uuid4().hex}",
+            query=asked.query,
+            took_ms=round(took_ms, 2),
+            index=IndexOut.from_manifest(generation.manifest),
+            results=passages_out(generation, results.hits, asked.query, highlight=asked.highlight),
+            next_offset=asked.offset + asked.limit if results.more else None,
+        )
+
+
+class SourceOut(BaseModel):
+    """An article that an answer quotes, under the number of its citations."""
+
+    number: int
+    article_id: str
+    title: str
+    url: str | None
+    source: str | None
+    author: str | None
+    published_at: str | None
+
+    @classmethod
+    def from_article(cls, number: int, article: Article) -> "SourceOut":
+        return cls(
+            number=number,
+            article_id=article.id,
+            title=article.title,
+            url=article.url,
+            source=article.source,
+            author=article.author,
+            published_at=article.published_at,
+        )
+
+
+class CitationOut(BaseModel):
+    """`quote` is the article's text from `quote_start` to `quote_end`; `start` to `end` is where
+    its `[number]` stands in the answer. All in code points."""
+
+    number: int
+    start: int
+    end: int
+    quote: str
+    quote_start: int
+    quote_end: int
+    article_id: str
+    passage_id: str
+
+    @classmethod
+    def from_citation(cls, citation: Citation) -> "CitationOut":
+        quote = citation.quote
+        return cls(
+            number=citation.number,
+            start=citation.marker.start,
+            end=citation.marker.end,
+            quote=quote.text,
+            quote_start=quote.place.start,
+            quote_end=quote.place.end,
+            article_id=quote.article_id,
+            passage_id=quote.passage_id,
+        )
+
+
+class TimingsOut(BaseModel):
+    retrieve: float
+    answer: float
+
+
+class AnswerOut(BaseModel):
+    """With `no_answer` the nearest passages stand in `nearest`; no claim is made of them."""
+
+    id: str
+    query: str
+    status: Literal["answered", "no_answer"]
+    answer: str
+    confidence: float
+    citations: list[CitationOut]
+    sources: list[SourceOut]
+    nearest: list[PassageOut]
+    model: str
+    index: IndexOut
+    timings_ms: TimingsOut
+
+    @classmethod
+    def from_answer(cls, generation: Generation, question: str, answer: Answer) -> "AnswerOut":
+        return cls(
+            id=f"ans_{uuid4().hex}",
+            query=question,
+            status=answer.status,
+            answer=answer.text,
+            confidence=round(answer.confidence, 4),
+            citations=[CitationOut.from_citation(citation) for citation in answer.proof.citations],
+            sources=[
+                SourceOut.from_article(number, article)
+                for number, article in enumerate(answer.proof.sources, start=1)
+            ],
+            nearest=passages_out(generation, list(answer.nearest), question, highlight=True),
+            model=answer.model,
+            index=IndexOut.from_manifest(generation.manifest),
+            timings_ms=TimingsOut(retrieve=round(answer.retrieve_ms, 2), answer=round(answer.answer_ms, 2)),
+        )
+
+
+class ArticleOut(BaseModel):
+    id: str
+    title: str
+    text: str
+    published_at: str | None
+    source: str | None
+    author: str | None
+    url: str | None
+    index: IndexOut
+
+    @classmethod
+    def from_article(cls, generation: Generation, article: Article) -> "ArticleOut":
+        return cls(
+            id=article.id,
+            title=article.title,
+            text=article.text,
+            published_at=article.published_at,
+            source=article.source,
+            author=article.author,
+            url=article.url,
+            index=IndexOut.from_manifest(generation.manifest),
+        )
+
+
+class ErrorOut(BaseModel):
+    """The part of an error that OpenAI's clients read."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class ProblemOut(BaseModel):
+    """RFC 9457, with `error` beside it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    error: ErrorOut
