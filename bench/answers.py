@@ -21,10 +21,10 @@ import numpy.typing as npt
 from retrieval import default_data, index, judged
 
 from indexer.build import Change, Recipe, build
-from indexer.encoder import DEFAULT_MODEL
 from indexer.folder import IndexFolder
 from indexer.generation import Generation, open_best
 from indexer.progress import Plain
+from indexer.settings import DEFAULT_MODEL
 from indexer.sources import Intake
 from service.answering import Candidate, choose, confidence, weigh
 from service.retrieval import Hit, SearchQuery, search
@@ -84,7 +84,10 @@ def report(name: str, tries: list[Try]) -> None:
     silent = [one for one in tries if not one.answers]
     first = np.mean([_holds(one.candidates[0].text, one.answers) for one in answerable])
     quoted = np.mean(
-        [any(_holds(candidate.text, one.answers) for candidate in choose(one.candidates)) for one in answerable]
+        [
+            any(_holds(candidate.text, one.answers) for candidate in choose(one.candidates))
+            for one in answerable
+        ]
     )
     sure, unsure = (np.array([confidence(one.candidates) for one in group]) for group in (answerable, silent))
     pairs = sure[:, None] - unsure[None, :]

@@ -21,10 +21,10 @@ import ir_measures
 from ir_measures import RR, Qrel, R, ScoredDoc, nDCG
 
 from indexer.build import Change, Recipe, build
-from indexer.encoder import DEFAULT_MODEL
 from indexer.folder import IndexFolder
 from indexer.generation import Generation, open_best
 from indexer.progress import Plain
+from indexer.settings import DEFAULT_MODEL
 from indexer.sources import Intake
 from service.retrieval import Mode, SearchQuery, search
 

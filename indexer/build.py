@@ -145,7 +145,9 @@ def _articles(
             intake.skip(raw.origin, "has no text")
             continue
         if cleaned.unread_date:
-            progress.warn(f"{raw.origin}: its date {cleaned.unread_date!r} cannot be read; it is kept undated")
+            progress.warn(
+                f"{raw.origin}: its date {cleaned.unread_date!r} cannot be read; it is kept undated"
+            )
         added.add(cleaned.article.id)
         yield cleaned.article, raw.origin
     if change.from_current and base:
@@ -173,7 +175,9 @@ def _write_texts(
             row = corpus.passages
             taken_by = corpus.add(article, origin, list(zip(spans, map(_digest, texts), strict=True)))
             if taken_by:
-                intake.skip(origin, f"its id {article.id!r} is taken by {taken_by}; give each article its own")
+                intake.skip(
+                    origin, f"its id {article.id!r} is taken by {taken_by}; give each article its own"
+                )
                 continue
             for offset, text in enumerate(texts):
                 fulltext.add(row + offset, text, article)

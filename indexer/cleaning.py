@@ -129,11 +129,7 @@ def _without_tail(lines: list[str]) -> list[str]:
     ):
         end -= 1
     # Between paragraphs only what cannot be a sentence of the story goes.
-    return [
-        line
-        for line in lines[:end]
-        if not (_is_boilerplate(line) and not _SENTENCE_END.search(line))
-    ]
+    return [line for line in lines[:end] if not (_is_boilerplate(line) and not _SENTENCE_END.search(line))]
 
 
 def _is_short(line: str) -> bool:

@@ -3,7 +3,7 @@
 import json
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -13,12 +13,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from indexer.build import Change, Recipe, build
 from indexer.errors import DamagedError, NoIndexError, UsageError
 from indexer.folder import IndexFolder, Manifest
-from indexer.progress import Live, Plain
 from indexer.settings import IndexSettings
-from indexer.sources import Intake
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Build and keep an index.")
 
@@ -29,11 +26,13 @@ ModelOption = Annotated[
     str | None, typer.Option("--model", help="A sentence-transformers model: a hub name or a folder.")
 ]
 StrictOption = Annotated[
-    bool, typer.Option("--strict", help="Stop at the first article that cannot be read, instead of skipping it.")
+    bool,
+    typer.Option("--strict", help="Stop at the first article that cannot be read, instead of skipping it."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on standard output.")]
 PathsArgument = Annotated[
-    list[Path], typer.Argument(help="Files or folders of articles: text, Markdown, JSON lines.", metavar="PATH…")
+    list[Path],
+    typer.Argument(help="Files or folders of articles: text, Markdown, JSON lines.", metavar="PATH…"),
 ]
 
 
@@ -58,7 +57,7 @@ def build_command(
       dateline index build dump.jsonl archive/ --index /srv/news --strict
     """
     settings = _settings(context, index=index, model=model, passage_tokens=passage_tokens)
-    _run(settings, Change(from_current=False, paths=tuple(paths)), strict=strict, as_json=as_json)
+    _run(settings, from_current=False, paths=paths, strict=strict, as_json=as_json)
 
 
 @app.command()
@@ -75,7 +74,7 @@ def add(
       dateline index add today.jsonl
     """
     settings = _settings(context, index=index)
-    _run(settings, Change(from_current=True, paths=tuple(paths)), strict=strict, as_json=as_json)
+    _run(settings, from_current=True, paths=paths, strict=strict, as_json=as_json)
 
 
 @app.command()
@@ -91,7 +90,7 @@ def remove(
       dateline index remove sample/harbour-courier/bridge-cost
     """
     settings = _settings(context, index=index)
-    _run(settings, Change(from_current=True, remove=frozenset(ids)), strict=False, as_json=as_json)
+    _run(settings, from_current=True, remove=ids, as_json=as_json)
 
 
 @app.command()
@@ -114,7 +113,13 @@ def status(context: typer.Context, index: IndexOption = None, as_json: JsonOptio
         else:
             size = sum(file["bytes"] for file in manifest.files.values())
             counts = manifest.counts
-            facts = {"generation": name, "built_at": manifest.created_at, "bytes": size, **counts, "state": state}
+            facts = {
+                "generation": name,
+                "built_at": manifest.created_at,
+                "bytes": size,
+                **counts,
+                "state": state,
+            }
             table.add_row(
                 name, manifest.created_at, f"{counts['articles']:,}", f"{counts['passages']:,}",
                 f"{size / 1e6:.1f}", state,
@@ -200,13 +205,26 @@ def gc(
     _say(f"{len(removed)} removed, {len(folder.ids())} left")
 
 
-def _run(settings: IndexSettings, change: Change, *, strict: bool, as_json: bool) -> None:
+def _run(
+    settings: IndexSettings,
+    *,
+    from_current: bool,
+    paths: Sequence[Path] = (),
+    remove: Sequence[str] = (),
+    strict: bool = False,
+    as_json: bool,
+) -> None:
+    # Imported here, so that the commands that only read start in half the time.
+    from indexer.build import Change, Recipe, build  # noqa: PLC0415
+    from indexer.progress import Live, Plain  # noqa: PLC0415
+    from indexer.sources import Intake  # noqa: PLC0415
+
     stderr = Console(stderr=True)
     with closing(Live(stderr) if stderr.is_terminal else Plain(sys.stderr)) as progress:
         intake = Intake(strict=strict, on_skip=lambda what: progress.warn(f"skipped {what}"))
         manifest = build(
             IndexFolder(settings.index),
-            change,
+            Change(from_current, frozenset(remove), tuple(paths)),
             Recipe(settings.model, settings.passage_tokens),
             intake,
             progress,

@@ -185,7 +185,10 @@ class IndexFolder:
             holder = f"process {os.getpid()} on {socket.gethostname()} since {_now()} ({command})"
             stream.write(holder + "\n")
             stream.flush()
-            for leftover in (*self._generations.glob(f"{_STAGING}*"), *self._generations.glob(f"{_REMOVING}*")):
+            for leftover in (
+                *self._generations.glob(f"{_STAGING}*"),
+                *self._generations.glob(f"{_REMOVING}*"),
+            ):
                 shutil.rmtree(leftover)
             try:
                 yield

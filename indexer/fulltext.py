@@ -17,15 +17,18 @@ _LONGEST_WORD = 40  # bytes; longer "words" are addresses and noise
 _MOST_TERMS = 256  # of one question; the first ones count
 
 
-# Words that make a question a question, and say nothing of its subject.
-_FUNCTION_WORDS = (
-    "what who whom whose which when where why how do does did done doing is are was were be been being am "
-    "has have had having can could will would shall should may might must about after again all also any "
-    "because before between both during each few from further he her hers him his i its itself just me more "
-    "most my now of off on once only other our out over own same she so some such than that their theirs them "
-    "then there these they this those through too under until up very we were with you your a an and as at but "
-    "by for if in into it no not or s t the to much many say says said tell"
-).split()
+# Words that make a question a question and say nothing of its subject; the verbs of opinion too,
+# for whoever is asked about rarely uses the asker's verb.
+_FUNCTION_WORDS = """
+    what who whom whose when where which why how do does did done doing is are was were be been being am
+    has have had having can could will would shall should may might must about after again all also any
+    because before between both during each few from further he her hers him his i its itself just me more
+    most my now of off on once only other our out over own same she so some such than that their theirs
+    them then there these they this those through too under until up very we with you your a an and as at
+    but by for if in into it no not or s t the to much many
+    say says said tell tells told think thinks thought believe believes feel feels expect expects
+    opinion view views
+""".split()
 
 
 def _analyzer(*, function_words: bool = True) -> tantivy.TextAnalyzer:
@@ -133,7 +136,9 @@ class FullTextIndex:
         words = Query.boolean_query(
             [(Occur.Should, Query.term_query(self._schema, "words", term, "freq")) for term in terms]
         )
-        conditions = [(Occur.Must, Query.const_score_query(query, 0.0)) for query in self._conditions(filters)]
+        conditions = [
+            (Occur.Must, Query.const_score_query(query, 0.0)) for query in self._conditions(filters)
+        ]
         query = Query.boolean_query([(Occur.Must, words), *conditions]) if conditions else words
         hits = self._searcher.search(query, k, count=False).hits
         rows = self._searcher.fast_field_values("row", [address for _, address in hits])

@@ -89,9 +89,7 @@ class Passage:
 
     def __post_init__(self) -> None:
         if self.end - self.start != len(self.text) or not self.text:
-            raise ValueError(
-                f"{self.id}: {len(self.text)} characters do not fill {self.start}..{self.end}"
-            )
+            raise ValueError(f"{self.id}: {len(self.text)} characters do not fill {self.start}..{self.end}")
 
     @property
     def id(self) -> str:

@@ -80,9 +80,7 @@ def _packed(sizes: list[tuple[Span, int]], wanted: int, max_tokens: int) -> list
     return passages
 
 
-def _divided(
-    text: str, span: Span, tokens: Callable[[Span], int], max_tokens: int
-) -> Iterator[Span]:
+def _divided(text: str, span: Span, tokens: Callable[[Span], int], max_tokens: int) -> Iterator[Span]:
     """A sentence over the budget in halves at the space nearest to its middle, until each fits."""
     if tokens(span) <= max_tokens or span.end - span.start < 2:  # noqa: PLR2004
         yield span

@@ -60,7 +60,9 @@ class Plain:
         line = _LABELS.get(self._name, self._name)
         if self._done or self._total:
             rate = self._done / seconds if seconds else 0.0
-            line += f": {self._done}" + (f"/{self._total}" if self._total is not None else "") + f", {rate:.0f}/s"
+            line += (
+                f": {self._done}" + (f"/{self._total}" if self._total is not None else "") + f", {rate:.0f}/s"
+            )
             if self._total and rate and self._done < self._total:
                 line += f", {(self._total - self._done) / rate:.0f} s left"
         print(f"{line} ({seconds:.1f} s)", file=self._stream, flush=True)

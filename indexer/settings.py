@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from indexer.encoder import DEFAULT_MODEL
+DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 
 class IndexSettings(BaseSettings):

@@ -90,10 +90,13 @@ def weigh(generation: Generation, question: str, hits: list[Hit]) -> list[Candid
     texts = [hit.article.text[place.start : place.end] for hit, place in found]
     (asked,) = generation.encoder.encode_queries([question])
     # Encoded as passages are, with the title: "He said it would rise" alone says too little.
-    cosines = generation.encoder.encode_passages([encoded_text(hit.article, place) for hit, place in found]) @ asked
+    cosines = (
+        generation.encoder.encode_passages([encoded_text(hit.article, place) for hit, place in found]) @ asked
+    )
     weights = {term: generation.fulltext.rarity(term) for term in generation.fulltext.content_terms(question)}
     overlaps = {
-        hit.passage.id: _overlap(generation, weights, encoded_text(hit.article, hit.passage.span)) for hit in hits
+        hit.passage.id: _overlap(generation, weights, encoded_text(hit.article, hit.passage.span))
+        for hit in hits
     }
     candidates = [
         Candidate(

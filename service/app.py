@@ -10,7 +10,6 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from indexer.folder import IndexFolder
 from service import problems
 from service.problems import problem
 from service.routes import answer, health, search
@@ -18,12 +17,14 @@ from service.served import Served
 from service.settings import Settings
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The service over one index folder; it becomes ready when a generation is loaded."""
+def create_app(settings: Settings, served: Served) -> FastAPI:
+    """The service over `served`, which it follows and, when it ends, closes.
+
+    It is ready when a generation is loaded; that may have begun before this is called.
+    """
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        served: Served = app.state.served
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         watching = asyncio.create_task(served.watch())
         try:
             yield
@@ -42,7 +43,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.settings = settings
-    app.state.served = Served(IndexFolder(settings.index), workers=settings.workers)
+    app.state.served = served
     app.add_middleware(_BodyLimit, max_bytes=settings.max_body_bytes)
     problems.install(app)
     for routes in (search, answer, health):

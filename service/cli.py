@@ -1,4 +1,8 @@
-"""`dateline`: everything from the command line."""
+"""`dateline`: everything from the command line.
+
+Commands import what they need themselves: a service is ready sooner when it loads its index while
+the web framework is still being imported, and `--help` need not wait for either.
+"""
 
 import json
 import logging
@@ -11,7 +15,8 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, get_args
+from threading import Thread
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -20,14 +25,8 @@ from rich.text import Text
 
 import indexer.cli
 from indexer.cli import IndexOption, JsonOption
-from indexer.encoder import locate
 from indexer.errors import DatelineError, UsageError
 from indexer.folder import IndexFolder
-from indexer.generation import Generation, open_best
-from indexer.models import Article
-from service.answering import Answer, answer
-from service.retrieval import Mode, search
-from service.schemas import MAX_LIMIT, AnswerIn, AnswerOut, SearchIn, passages_out, validated
 from service.settings import Settings, load, origin
 
 app = typer.Typer(
@@ -41,9 +40,15 @@ app.add_typer(indexer.cli.app, name="index")
 app.add_typer(config_app, name="config")
 
 QuestionArgument = Annotated[str, typer.Argument(metavar="QUESTION", show_default=False)]
-AfterOption = Annotated[str | None, typer.Option("--after", help="Published on this day or later.", metavar="DAY")]
-BeforeOption = Annotated[str | None, typer.Option("--before", help="Published on this day or earlier.", metavar="DAY")]
-SourceOption = Annotated[list[str] | None, typer.Option("--source", help="Only from this source; repeatable.")]
+AfterOption = Annotated[
+    str | None, typer.Option("--after", help="Published on this day or later.", metavar="DAY")
+]
+BeforeOption = Annotated[
+    str | None, typer.Option("--before", help="Published on this day or earlier.", metavar="DAY")
+]
+SourceOption = Annotated[
+    list[str] | None, typer.Option("--source", help="Only from this source; repeatable.")
+]
 AuthorOption = Annotated[list[str] | None, typer.Option("--author", help="Only by this author; repeatable.")]
 
 
@@ -56,8 +61,8 @@ def _settings_for_all(context: typer.Context) -> None:
 def search_command(
     question: QuestionArgument,
     index: IndexOption = None,
-    limit: Annotated[int, typer.Option(help="Results shown.", min=1, max=MAX_LIMIT)] = 5,
-    mode: Annotated[str, typer.Option(help=f"One of {', '.join(get_args(Mode))}.")] = "hybrid",
+    limit: Annotated[int, typer.Option(help="Results shown.", min=1)] = 5,
+    mode: Annotated[str, typer.Option(help="One of hybrid, dense, lexical.")] = "hybrid",
     after: AfterOption = None,
     before: BeforeOption = None,
     source: SourceOption = None,
@@ -70,27 +75,16 @@ def search_command(
       dateline search "missile defense"
       dateline search "bridge cost" --after 2026-01-01 --source "Harbour Courier" --json
     """
-    asked = validated(
-        SearchIn, query=question, limit=limit, mode=mode, filters=_filters(after, before, source, author)
+    from service.terminal import print_search  # noqa: PLC0415
+
+    print_search(
+        load(index=index),
+        as_json=as_json,
+        query=question,
+        limit=limit,
+        mode=mode,
+        filters=_filters(after, before, source, author),
     )
-    query = asked.to_query()
-    for generation in _opened(index):
-        hits = search(generation, query).hits
-        found = passages_out(generation, hits, asked.query, highlight=True)
-        if as_json:
-            for passage in found:
-                print(passage.model_dump_json())
-            continue
-        stdout = Console(highlight=False)
-        for rank, (hit, passage) in enumerate(zip(hits, found, strict=True), start=1):
-            stdout.print(Text.assemble((f"{rank}. ", "bold"), (hit.article.title, "bold"), _facts(hit.article)))
-            text = Text(hit.passage.text)
-            for span in passage.highlights:
-                text.stylize("bold yellow", span.start, span.end)
-            stdout.print(text)
-            stdout.print(Text(f"{hit.passage.id} · score {hit.score:.3f}\n", "dim"))
-        if not hits:
-            print("nothing found", file=sys.stderr)
 
 
 @app.command()
@@ -108,16 +102,10 @@ def ask(
     [dim]Example:[/dim]
       dateline ask "What does Gabuev expect from military cooperation?"
     """
-    asked = validated(AnswerIn, query=question, filters=_filters(after, before, source, author))
-    for generation in _opened(index):
-        settings = load(index=index)
-        found = answer(
-            generation, asked.query, asked.filters.to_filters(), min_confidence=settings.min_confidence
-        )
-        if as_json:
-            print(AnswerOut.from_answer(generation, asked.query, found).model_dump_json())
-        else:
-            _print_answer(Console(highlight=False), found)
+    from service.terminal import print_answer  # noqa: PLC0415
+
+    filters = _filters(after, before, source, author)
+    print_answer(load(index=index), as_json=as_json, query=question, filters=filters)
 
 
 @app.command()
@@ -135,21 +123,27 @@ def serve(
       dateline serve
       dateline serve --index /srv/news --host 0.0.0.0 --port 80
     """
-    import uvicorn  # noqa: PLC0415  the other commands do without the web
-
-    from service.app import create_app  # noqa: PLC0415
-
     settings = load(index=index, host=host, port=port)
+    folder = IndexFolder(settings.index)
     if not wait:
-        IndexFolder(settings.index).candidates()
+        folder.candidates()
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    from service.served import Served  # noqa: PLC0415
+
+    served = Served(folder, workers=settings.workers)
+    # The index loads while the web framework is imported: ready a third sooner.
+    Thread(target=served.refresh, name="load", daemon=True).start()
+    import uvicorn  # noqa: PLC0415
+
+    from service.app import create_app  # noqa: PLC0415
+
     listening = _listening(settings)
     address, port = listening.getsockname()[:2]
     logging.getLogger("dateline").info("serving %s on http://%s:%d", settings.index, address, port)
     config = uvicorn.Config(
-        create_app(settings),
+        create_app(settings, served),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -196,13 +190,6 @@ def show(index: IndexOption = None, as_json: JsonOption = False) -> None:
         Console(soft_wrap=True).print(table)
 
 
-def _opened(index: Path | None) -> Iterator[Generation]:
-    """The best generation of the index, closed afterwards; remarks go to stderr."""
-    folder = IndexFolder(load(index=index).index)
-    with open_best(folder, lambda message: print(f"warning: {message}", file=sys.stderr)) as generation:
-        yield generation
-
-
 def _filters(
     after: str | None, before: str | None, source: list[str] | None, author: list[str] | None
 ) -> dict[str, object]:
@@ -212,31 +199,6 @@ def _filters(
         "source": source or [],
         "author": author or [],
     }
-
-
-def _print_answer(stdout: Console, found: Answer) -> None:
-    stdout.print(Text(found.text))
-    if found.status == "no_answer":
-        for hit in found.nearest:
-            stdout.print(Text.assemble("\nnearest: ", (hit.article.title, "bold"), _facts(hit.article)))
-            stdout.print(Text(hit.passage.text, "dim"))
-        return
-    for number, article in enumerate(found.proof.sources, start=1):
-        stdout.print(Text.assemble(f"\n[{number}] ", (article.title, "bold"), _facts(article)))
-        places = [
-            f"{citation.quote.place.start}-{citation.quote.place.end}"
-            for citation in found.proof.citations
-            if citation.number == number
-        ]
-        stdout.print(Text(f"    {article.id}, characters {', '.join(places)}", "dim"))
-        if article.url:
-            stdout.print(Text(f"    {article.url}", "dim"))
-
-
-def _facts(article: Article) -> str:
-    """Outlet and day as a reader writes them: " · Harbour Courier · 3 December 2025"."""
-    day = f"{article.day:%-d %B %Y}" if article.day else "undated"
-    return "".join(f" · {fact}" for fact in (article.source, article.author, day) if fact)
 
 
 def _listening(settings: Settings) -> socket.socket:
@@ -252,7 +214,11 @@ def _listening(settings: Settings) -> socket.socket:
 
 def _findings(settings: Settings) -> Iterator[tuple[str, bool, str]]:
     """What is looked at: the subject, whether it is sound, and what was found or what to do."""
-    yield "dateline", True, f"{version('dateline')} on Python {platform.python_version()}, {settings.workers} cores"
+    yield (
+        "dateline",
+        True,
+        f"{version('dateline')} on Python {platform.python_version()}, {settings.workers} cores",
+    )
     folder = IndexFolder(settings.index)
     try:
         refused: list[str] = []

@@ -142,9 +142,7 @@ class IndexOut(BaseModel):
 
     @classmethod
     def from_manifest(cls, manifest: Manifest) -> "IndexOut":
-        return cls(
-            generation=manifest.id, built_at=manifest.created_at, articles=manifest.counts["articles"]
-        )
+        return cls(generation=manifest.id, built_at=manifest.created_at, articles=manifest.counts["articles"])
 
 
 class IndexDetailsOut(IndexOut):
@@ -220,7 +218,8 @@ def passages_out(generation: Generation, hits: list[Hit], query: str, *, highlig
     terms = set(generation.fulltext.content_terms(query)) if highlight else set()
     return [
         PassageOut.from_hit(
-            hit, [span for _, span in generation.fulltext.occurrences(hit.passage.text, terms)] if terms else []
+            hit,
+            [span for _, span in generation.fulltext.occurrences(hit.passage.text, terms)] if terms else [],
         )
         for hit in hits
     ]

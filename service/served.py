@@ -39,6 +39,7 @@ class Served:
         self._workers = workers
         self._limiter: CapacityLimiter | None = None
         self._lock = Lock()
+        self._refreshing = Lock()
         self._tenancy: _Tenancy | None = None
         self._seen: str | None = None  # what CURRENT named when it was last looked at
 
@@ -76,6 +77,10 @@ class Served:
 
     def refresh(self) -> None:
         """Serves what CURRENT names, if that changed and is whole; otherwise what was served stays."""
+        with self._refreshing:
+            self._refresh()
+
+    def _refresh(self) -> None:
         named = self._index.current()
         if self._tenancy and (named is None or named == self._seen):
             return

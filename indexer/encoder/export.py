@@ -13,12 +13,12 @@ import numpy as np
 from indexer.encoder.encoder import TOKENIZER, Encoder, Facts
 from indexer.encoder.fallback import MODEL
 from indexer.errors import EncoderError
+from indexer.settings import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     import torch
     from sentence_transformers import SentenceTransformer
 
-DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 # Models that a package brings along, so that no hub is needed: folder and published checksum.
 _PACKAGED = {
     DEFAULT_MODEL: (

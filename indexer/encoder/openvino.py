@@ -42,7 +42,9 @@ class OpenVinoRuntime:
         self._tokenizer.enable_truncation(facts.max_tokens)
         core = ov.Core()
         has_bf16 = "BF16" in core.get_property("CPU", properties.device.capabilities)
-        self._streams = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self._streams = (
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        )
         compiled = core.compile_model(
             core.read_model(folder / _GRAPH),
             "CPU",
