@@ -12,25 +12,27 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 _SPACES = re.compile(r"[^\S\n]+")
 _COPYRIGHT = re.compile(
     r"(?:©|\(c\)|copyright\s*(?=©|\(c\)|\d{4}|by\b))\s*(?:©\s*|\(c\)\s*)?"
-    r"(?:\d{4}\s*(?:[-–]\s*\d{4}\s*)?)?(?:by\s+)?(?P<owner>[^.|©]*)",  # noqa: RUF001
+    r"(?:\d{4}\s*(?:[-–]\s*\d{4}\s*)?)?(?:by\s+)?(?P<owner>[^.|©]*)",
     re.IGNORECASE,
 )
 _CALL_TO_ACTION = re.compile(
-    r"(?:read (?:more|next|also)\b|related (?:stories|articles|topics|content)\b|more (?:on this story|from )"
-    r"|sign up (?:for|to)\b|subscribe\b|follow us\b|share (?:this|on)\b|click here\b|advertisement\b|sponsored\b"
-    r"|all rights reserved\b|powered by\b|terms of (?:use|service)\b|privacy policy\b|cookie (?:policy|settings)\b"
-    r"|comments? \(\d+\)|log ?in\b|skip to (?:main )?content\b|back to top\b|most (?:read|popular)\b"
-    r"|get our newsletter\b|newsletter\b|print this (?:page|article)\b)",
+    r"(?:read (?:more|next|also)|related (?:stories|articles|topics|content)|more on this story|more from"
+    r"|sign up (?:for|to)|subscribe|follow us|share (?:this|on)|click here|advertisement|sponsored"
+    r"|all rights reserved|powered by|terms of (?:use|service)|privacy policy|cookie (?:policy|settings)"
+    r"|comments? \(\d+\)|log ?in|skip to (?:main )?content|back to top|most (?:read|popular)"
+    r"|get our newsletter|newsletter|print this (?:page|article))(?!\w)",
     re.IGNORECASE,
 )
-_NAME = r"(?![a-z])[^\W\d_][\w.'’-]*"  # noqa: RUF001
+_NAME = r"(?![a-z])[^\W\d_][\w.'’-]*"
 _BYLINE = re.compile(
     rf"[Bb][Yy]:?\s+(?P<author>{_NAME}(?:\s+(?:(?:and|da|de|del|der|di|la|van|von)\s+)*{_NAME}){{1,4}})"
     r"(?:\s*[,|].{0,60})?"
 )
-_SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]]*$")  # noqa: RUF001
+_SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]]*$")
 _LONGEST_BOILERPLATE = 160  # characters; a longer line is a paragraph of the story
 _LONGEST_HEADLINE = 150
+_LONGEST_TEASER = 15  # words of another article's headline
+_LONGEST_CALL = 20  # words of "Sign up for …"
 _LONGEST_LEAD_TITLE = 90
 
 
@@ -133,7 +135,7 @@ def _without_tail(lines: list[str]) -> list[str]:
 
 
 def _is_short(line: str) -> bool:
-    return len(line.split()) <= 15
+    return len(line.split()) <= _LONGEST_TEASER
 
 
 def _is_boilerplate(line: str) -> bool:
@@ -141,7 +143,7 @@ def _is_boilerplate(line: str) -> bool:
         return False
     if _COPYRIGHT.match(line):
         return True
-    return bool(_CALL_TO_ACTION.match(line)) and len(line.split()) <= 20
+    return bool(_CALL_TO_ACTION.match(line)) and len(line.split()) <= _LONGEST_CALL
 
 
 def _owner(lines: list[str]) -> str:

@@ -4,8 +4,10 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import numpy as np
 
@@ -42,13 +44,7 @@ _FIELDS = "id, text, title, published_at, source, author, url"
 
 def article_digest(article: Article) -> bytes:
     """SHA-256 over an article's fields; equal exactly where the articles are."""
-    digest = hashlib.sha256()
-    for value in (
-        article.id, article.text, article.title, article.published_at, article.source, article.author, article.url,
-    ):  # fmt: skip
-        field = b"" if value is None else value.encode()
-        digest.update(f"{-1 if value is None else len(field)}:".encode() + field)
-    return digest.digest()
+    return hashlib.sha256(json.dumps(astuple(article)).encode()).digest()
 
 
 class CorpusWriter:
@@ -87,7 +83,7 @@ class CorpusWriter:
         self.passages += len(passages)
         return None
 
-    def __enter__(self) -> "CorpusWriter":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -139,7 +135,7 @@ class Corpus:
         """The passages of the rows, in their order, each with its article."""
         found = {}
         for row, start, end, first, *fields in self._db.execute(
-            "SELECT passage.row, start, end, first_passage, id, text, title, published_at, source, author, url"
+            f"SELECT passage.row, start, end, first_passage, {_FIELDS}"
             " FROM passage JOIN article ON article.row = passage.article"
             " WHERE passage.row IN (SELECT value FROM json_each(?))",
             (json.dumps(rows),),

@@ -16,7 +16,7 @@ _MONTHS = {
 _MONTH = "|".join(_MONTHS)
 _LABEL = r"(?:(?:first |last )?(?:published|posted|updated)(?: on| at)?\s*:?\s*)?"
 _WEEKDAY = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?\s+)?"
-_CLOCK = r"(?:\s*[,|·—–-]?\s*(?:at )?\d{1,2}[:.]\d{2}(?:\s*[ap]\.?m\.?)?(?:\s+[A-Z]{2,5})?)?"  # noqa: RUF001
+_CLOCK = r"(?:\s*[,|·—–-]?\s*(?:at )?\d{1,2}[:.]\d{2}(?:\s*[ap]\.?m\.?)?(?:\s+[A-Z]{2,5})?)?"
 _YEAR = r"(?P<year>[12]\d{3})"
 _WHOLE_LINE = tuple(
     re.compile(rf"\s*{_LABEL}{_WEEKDAY}{day}{_CLOCK}\s*\.?\s*", re.IGNORECASE)

@@ -142,9 +142,8 @@ class IndexFolder:
             for name, fact in zip(found, facts, strict=True):
                 if fact != manifest.files[name]:
                     raise DamagedError(
-                        f"{folder / name}: is damaged ({fact['bytes']} bytes with SHA-256 {fact['sha256'][:12]}…, "
-                        f"the manifest has {manifest.files[name]['bytes']} with "
-                        f"{manifest.files[name]['sha256'][:12]}…); {_REBUILD}"
+                        f"{folder / name}: is damaged ({_described(fact)}, the manifest has "
+                        f"{_described(manifest.files[name])}); {_REBUILD}"
                     )
         return manifest
 
@@ -290,6 +289,10 @@ def _facts(path: Path) -> dict[str, Any]:
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
         return {"bytes": stream.tell(), "sha256": digest}
+
+
+def _described(fact: dict[str, Any]) -> str:
+    return f"{fact['bytes']} bytes with SHA-256 {fact['sha256'][:12]}…"
 
 
 def _sync(path: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import numpy as np
 import tantivy
@@ -78,7 +79,7 @@ class FullTextWriter:
             document.add_text("author", article.author)
         self._writer.add_document(document)
 
-    def __enter__(self) -> "FullTextWriter":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

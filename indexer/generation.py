@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from indexer.corpus import Corpus
 from indexer.encoder import Encoder
@@ -49,7 +50,7 @@ class Generation:
     def close(self) -> None:
         self._opened.close()
 
-    def __enter__(self) -> "Generation":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -119,3 +119,6 @@ class Filters:
 
     def __bool__(self) -> bool:
         return bool(self.published_after or self.published_before or self.sources or self.authors)
+
+
+EVERYTHING = Filters()

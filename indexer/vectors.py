@@ -1,6 +1,7 @@
 """The only door to FAISS: which passages lie nearest to a question's vector."""
 
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -32,7 +33,8 @@ class VectorIndex:
             kind = stream.read(len(_EXACT_INNER_PRODUCT))
         if kind != _EXACT_INNER_PRODUCT:
             raise DamagedError(f"{path}: is no vector index of this version; run: dateline index build")
-        return cls(faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC))
+        index: Any = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+        return cls(index)
 
     def __len__(self) -> int:
         return int(self._index.ntotal)
@@ -48,11 +50,11 @@ class VectorIndex:
 
         `vector`: (dim,) unit. `allowed`: (n,) bool; what it excludes takes no place in the k.
         """
-        parameters = None
+        parameters: Any = None
         if allowed is not None:
             bitmap = np.packbits(allowed, bitorder="little")
             selector = faiss.IDSelectorBitmap(len(allowed), faiss.swig_ptr(bitmap))
-            parameters = faiss.SearchParameters(sel=selector)
+            parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
             k = min(k, int(allowed.sum()))
         k = min(k, len(self))
         if k == 0:

@@ -7,14 +7,7 @@ the web framework is still being imported, and `--help` need not wait for either
 import json
 import logging
 import os
-import platform
-import shutil
-import socket
 import sys
-from collections.abc import Iterator
-from importlib.metadata import version
-from importlib.util import find_spec
-from pathlib import Path
 from threading import Thread
 from typing import Annotated
 
@@ -25,8 +18,9 @@ from rich.text import Text
 
 import indexer.cli
 from indexer.cli import IndexOption, JsonOption
-from indexer.errors import DatelineError, UsageError
+from indexer.errors import DatelineError
 from indexer.folder import IndexFolder
+from service.listening import listening_socket
 from service.settings import Settings, load, origin
 
 app = typer.Typer(
@@ -139,7 +133,7 @@ def serve(
 
     from service.app import create_app  # noqa: PLC0415
 
-    listening = _listening(settings)
+    listening = listening_socket(settings.host, settings.port)
     address, port = listening.getsockname()[:2]
     logging.getLogger("dateline").info("serving %s on http://%s:%d", settings.index, address, port)
     config = uvicorn.Config(
@@ -160,10 +154,12 @@ def doctor(index: IndexOption = None) -> None:
     [dim]Example:[/dim]
       dateline doctor
     """
+    from service.doctor import findings  # noqa: PLC0415
+
     settings = load(index=index)
     table = Table(box=None, pad_edge=False, show_header=False)
     healthy = True
-    for subject, sound, finding in _findings(settings):
+    for subject, sound, finding in findings(settings):
         healthy &= sound
         table.add_row("ok" if sound else "[red]trouble[/red]", subject, Text(finding))
     Console(soft_wrap=True).print(table)
@@ -199,54 +195,6 @@ def _filters(
         "source": source or [],
         "author": author or [],
     }
-
-
-def _listening(settings: Settings) -> socket.socket:
-    """The socket to serve on. Raises UsageError where the address cannot be had."""
-    try:
-        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((settings.host, settings.port), family=family, backlog=1024)
-    except OSError as error:
-        raise UsageError(
-            f"{settings.host}:{settings.port}: cannot be served on ({error.strerror}); choose --host and --port"
-        ) from error
-
-
-def _findings(settings: Settings) -> Iterator[tuple[str, bool, str]]:
-    """What is looked at: the subject, whether it is sound, and what was found or what to do."""
-    yield (
-        "dateline",
-        True,
-        f"{version('dateline')} on Python {platform.python_version()}, {settings.workers} cores",
-    )
-    folder = IndexFolder(settings.index)
-    try:
-        refused: list[str] = []
-        with open_best(folder, refused.append) as generation:
-            counts = generation.manifest.counts
-            generation.encoder.load()
-            found = f"{settings.index}: generation {generation.id}, {counts['articles']} articles"
-            facts = generation.encoder.facts
-        yield "index", not refused, "; ".join(refused) or found
-        yield "encoder", True, f"{facts.model} by {facts.runtime}, {facts.dimension} dimensions"
-    except DatelineError as error:
-        yield "index", False, str(error)
-    if holder := folder.holder():
-        yield "writer", True, f"the index is being written by {holder}"
-    try:
-        yield "model", True, f"{settings.model} at {locate(settings.model)}"
-    except DatelineError as error:
-        yield "model", False, str(error)
-    exporting = find_spec("sentence_transformers") is not None
-    advice = "installed" if exporting else "not installed: a new model needs pip install 'dateline[build]'"
-    yield "sentence-transformers", True, advice
-    space = shutil.disk_usage(next(path for path in (settings.index, Path()) if path.exists())).free
-    yield "disk", space > 1 << 30, f"{space / 1e9:.1f} GB free" + ("" if space > 1 << 30 else "; make room")
-    try:
-        _listening(settings).close()
-        yield "port", True, f"{settings.host}:{settings.port} is free"
-    except UsageError as error:
-        yield "port", False, f"{error} (or a service runs there already)"
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from indexer.generation import Generation
-from indexer.models import Article, Filters, Passage, Rows, Scores
+from indexer.models import EVERYTHING, Article, Filters, Passage, Rows, Scores
 
 Mode = Literal["hybrid", "dense", "lexical"]
 Sort = Literal["relevance", "date"]
@@ -25,7 +25,7 @@ class SearchQuery:
     limit: int = 10
     offset: int = 0
     mode: Mode = "hybrid"
-    filters: Filters = Filters()
+    filters: Filters = EVERYTHING
     sort: Sort = "relevance"
     group_by: GroupBy = "article"
 

@@ -50,7 +50,7 @@ class _Request(BaseModel):
 _RequestType = TypeVar("_RequestType", bound=_Request)
 
 
-def validated(kind: type[_RequestType], **fields: Any) -> _RequestType:
+def validated(kind: type[_RequestType], **fields: object) -> _RequestType:
     """A request made of fields that did not come over HTTP. Raises UsageError as HTTP answers 422."""
     try:
         return kind(**fields)

@@ -58,7 +58,7 @@ def config_file() -> Path | None:
     return None
 
 
-def load(**flags: Any) -> Settings:
+def load(**flags: Any) -> Settings:  # noqa: ANN401  pydantic checks them
     """The settings in force; a flag that is None was not given.
 
     Raises UsageError, naming the setting and where it was set, for a value or a name that is none.

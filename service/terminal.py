@@ -1,7 +1,6 @@
 """Search and answers on a terminal, straight from the index."""
 
 import sys
-from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -15,7 +14,7 @@ from service.schemas import AnswerIn, AnswerOut, SearchIn, passages_out, validat
 from service.settings import Settings
 
 
-def print_search(settings: Settings, *, as_json: bool, **asked: Any) -> None:
+def print_search(settings: Settings, *, as_json: bool, **asked: object) -> None:
     """Prints the passages for what `SearchIn` describes. Raises UsageError where it makes no sense."""
     request = validated(SearchIn, **asked)
     query = request.to_query()
@@ -38,7 +37,7 @@ def print_search(settings: Settings, *, as_json: bool, **asked: Any) -> None:
         print("nothing found", file=sys.stderr)
 
 
-def print_answer(settings: Settings, *, as_json: bool, **asked: Any) -> None:
+def print_answer(settings: Settings, *, as_json: bool, **asked: object) -> None:
     """Prints the answer to what `AnswerIn` describes. Raises UsageError where it makes no sense."""
     request = validated(AnswerIn, **asked)
     filters = request.filters.to_filters()

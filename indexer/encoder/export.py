@@ -128,8 +128,9 @@ def _load(source: Path) -> "SentenceTransformer":
         raise EncoderError(
             "a new model needs sentence-transformers; run: pip install 'dateline[build]'"
         ) from error
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    quiet: Any = logging
+    quiet.set_verbosity_error()
+    quiet.disable_progress_bar()
     try:
         return SentenceTransformer(str(source), device="cpu", trust_remote_code=False).float().eval()
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
@@ -146,7 +147,7 @@ def _save_tokenizer(loaded: "SentenceTransformer", target: Path) -> None:
 
 def _facts(model: str, source: Path, loaded: "SentenceTransformer") -> Facts:
     prompts = loaded.prompts
-    default = prompts.get(loaded.default_prompt_name or "", "")
+    default = prompts.get(loaded.default_prompt_name or "") or ""
     limits = (loaded.max_seq_length, getattr(loaded.tokenizer, "model_max_length", None))
     return Facts(
         model=model,

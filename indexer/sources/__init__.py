@@ -46,8 +46,8 @@ def check(paths: Iterable[Path]) -> None:
 def read(paths: Iterable[Path], intake: Intake) -> Iterator[RawArticle]:
     """Every article under the paths, files in the order of their names.
 
-    Raises SourceError where a folder cannot be listed; a bad file or line goes to `intake`. Ids that a source does not give are the file's place below its
-    path, without the suffix.
+    Raises SourceError where a folder cannot be listed; a bad file or line goes to `intake`. An
+    article whose source gives no id has the file's place below its path, without the suffix.
     """
     for path in paths:
         root = path if path.is_dir() else path.parent

@@ -5,7 +5,7 @@ import re
 from indexer.models import RawArticle
 
 _BLOCKS = re.compile(r"\n[ \t\r]*\n")
-_SENTENCE_END = re.compile(r"[.!?…:][\"'”’»)\]]*\s*$")  # noqa: RUF001
+_SENTENCE_END = re.compile(r"[.!?…:][\"'”’»)\]]*\s*$")
 
 
 def read(content: str, article_id: str, origin: str) -> RawArticle:
@@ -22,6 +22,6 @@ def _unwrapped(block: str) -> str:
         return block
     widths = sorted(map(len, broken))
     inside = sum(not _SENTENCE_END.search(line) for line in broken)
-    if 40 <= widths[0] and widths[-1] <= 100 and inside > len(broken) / 2:  # noqa: PLR2004
+    if widths[0] >= 40 and widths[-1] <= 100 and inside > len(broken) / 2:  # noqa: PLR2004
         return " ".join(lines)
     return block
