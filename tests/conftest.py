@@ -1,0 +1,68 @@
+"""Real parts for every test: the real encoder, real indexes, built once."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from indexer.build import Change, Recipe, build
+from indexer.encoder import Encoder
+from indexer.folder import IndexFolder, Manifest
+from indexer.generation import Generation, open_best
+from indexer.settings import DEFAULT_MODEL
+from indexer.sources import Intake
+
+ROOT = Path(__file__).resolve().parents[1]
+SEEDS = ROOT / "seeds"
+SEED_ID = "000_6f77d67fd69055e2"
+
+
+class Silent:
+    """Progress that is only remembered."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def stage(self, name: str, total: int | None = None) -> None: ...
+
+    def advance(self, steps: int = 1) -> None: ...
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+BuildIndex = Callable[..., Manifest]
+
+
+def build_index(
+    index: Path, *paths: Path, strict: bool = False, keep: int = 5, from_current: bool = False
+) -> Manifest:
+    """A build as the command line runs it, with the default recipe."""
+    return build(
+        IndexFolder(index),
+        Change(from_current=from_current, paths=paths),
+        Recipe(DEFAULT_MODEL, 200),
+        Intake(strict=strict),
+        Silent(),
+        keep=keep,
+        command="test",
+    )
+
+
+@pytest.fixture(scope="session")
+def seed_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The index of seeds/, with the real encoder. Read it; copy it before writing to it."""
+    index = tmp_path_factory.mktemp("seeds") / "index"
+    build_index(index, SEEDS)
+    return index
+
+
+@pytest.fixture(scope="session")
+def generation(seed_index: Path) -> Iterator[Generation]:
+    with open_best(IndexFolder(seed_index), pytest.fail) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def encoder(generation: Generation) -> Encoder:
+    return generation.encoder
