@@ -1,0 +1,197 @@
+"""What cleaning takes away, what it must leave alone, and what it reads off a page."""
+
+import string
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from indexer.cleaning import clean
+from indexer.models import Article, RawArticle
+
+SEED = Path(__file__).resolve().parents[2] / "seeds" / "000_6f77d67fd69055e2.txt"
+
+
+def cleaned(
+    text: str, title: str = "", published: str = "", source: str = "", author: str = "", url: str = ""
+) -> Article:
+    article = clean(RawArticle("a", text, "here", title, published, source, author, url)).article
+    assert article is not None
+    return article
+
+
+WORD = st.text(string.ascii_lowercase, min_size=1, max_size=10)
+
+
+@st.composite
+def sentence_line(draw: st.DrawFn, opening: st.SearchStrategy[str] = WORD) -> str:
+    """A line of one to three full sentences."""
+    sentences = []
+    for _ in range(draw(st.integers(1, 3))):
+        words = [draw(opening), *draw(st.lists(WORD, min_size=3, max_size=12))]
+        sentences.append(" ".join(words).capitalize() + draw(st.sampled_from([".", "!", "?", "…", '."', ".”"])))
+    return " ".join(sentences)
+
+
+BOILERPLATE_OPENING = st.sampled_from(
+    ["subscribe", "copyright", "copyright by", "read more", "newsletter", "follow us", "advertisement", "by"]
+)
+HEAD = ["16 Oct, 2023", "By Maël Harrowgate", "Published on 16 October 2023", "Share this", "Read more"]
+TAIL = [
+    "20 Nov, 2024",
+    "© 2024 Some News. All rights reserved",
+    "Read more",
+    "Sign up for our newsletter",
+    "Powered by Cred Matters.",
+    "Related articles",
+    "Follow us on every channel",
+    "Comments (12)",
+]
+
+
+@pytest.fixture
+def seed() -> Article:
+    return cleaned(SEED.read_text(encoding="utf-8"))
+
+
+def test_the_seed_article_keeps_each_of_its_lines_and_nothing_else(seed: Article) -> None:
+    lines = SEED.read_text(encoding="utf-8").split("\n")
+    assert seed.text.split("\n\n") == lines[1:13]
+
+
+def test_the_seed_article_loses_its_boilerplate(seed: Article) -> None:
+    for boilerplate in ("2024", "©", "Powered by", "All rights reserved", "16 Oct"):
+        assert boilerplate not in seed.text
+
+
+def test_the_seed_article_gets_its_date_source_and_title(seed: Article) -> None:
+    assert seed.published_at == "2023-10-16"
+    assert seed.source == "Business International News"
+    assert seed.title.endswith(" …")
+    assert seed.text.startswith(seed.title.removesuffix(" …"))
+
+
+def test_headline_byline_and_date_are_read_from_the_head() -> None:
+    article = cleaned(
+        "Council backs bridge\nBy Fenella Straker and Ann Lee\n"
+        "Updated: Wednesday, January 14, 2026 at 8:30 am\n"
+        "The council voted late.\nIt was close."
+    )
+    assert article.title == "Council backs bridge"
+    assert article.author == "Fenella Straker and Ann Lee"
+    assert article.published_at == "2026-01-14"
+    assert article.text == "The council voted late.\n\nIt was close."
+
+
+def test_the_first_of_two_dates_in_the_head_counts() -> None:
+    article = cleaned("Published 3 March 2026\nUpdated 5 March 2026\nThe council voted late.")
+    assert article.published_at == "2026-03-03"
+
+
+def test_an_undated_article_stays_undated_though_its_tail_holds_dates() -> None:
+    article = cleaned("The council voted late.\nIt was close.\n20 Nov, 2024\n18 Nov, 2024\n© 2024 X News")
+    assert article.published_at is None
+    assert article.text == "The council voted late.\n\nIt was close."
+
+
+def test_teasers_of_other_articles_go_with_the_dates_below_them() -> None:
+    article = cleaned("The council voted late.\nStorm hits the coast\n20 Nov, 2024\nFerry is late again\n18 Nov, 2024")
+    assert article.text == "The council voted late."
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Subscribe to nothing, the chairman told the members, before you have read it.",
+        "Copyright by itself will not protect the authors, the court held.",
+        "Read more books, the minister told pupils at the opening.",
+        "By Monday the water had gone.",
+        "Newsletters are back in fashion.",
+        "Sponsored by the county, the fair opened on Friday.",
+    ],
+)
+def test_a_sentence_of_the_story_that_begins_like_boilerplate_is_kept(line: str) -> None:
+    text = f"The council voted late.\n{line}\nIt was close."
+    assert cleaned(text).text == f"The council voted late.\n\n{line}\n\nIt was close."
+
+
+def test_calls_to_action_between_paragraphs_go() -> None:
+    article = cleaned("The council voted late.\nRead more\nAdvertisement\nIt was close.")
+    assert article.text == "The council voted late.\n\nIt was close."
+
+
+def test_metadata_of_the_source_wins_over_the_text() -> None:
+    page = "Headline of the page\nBy Ann Lee\n1 May 2020\nThe council voted late.\n© 2020 Page Owner"
+    article = cleaned(page, "Given title", "2021-02-03", "Given source", "Given Author", " https://x.test/1 ")
+    assert article.title == "Given title"
+    assert article.published_at == "2021-02-03"
+    assert article.source == "Given source"
+    assert article.author == "Given Author"
+    assert article.url == "https://x.test/1"
+
+
+def test_a_title_that_the_text_repeats_stands_once() -> None:
+    article = cleaned("Ferry stops\nThe council voted late.", title="Ferry  stops")
+    assert article.title == "Ferry stops"
+    assert article.text == "The council voted late."
+
+
+def test_a_date_that_cannot_be_read_is_reported_and_not_guessed() -> None:
+    result = clean(RawArticle("a", "The council voted late.", "here", published="last Tuesday"))
+    assert result.unread_date == "last Tuesday"
+    assert result.article is not None
+    assert result.article.published_at is None
+
+
+@pytest.mark.parametrize("text", ["", " \n\t\n", "\x00\u200b\ufeff", "© 2024 Some News"])
+def test_a_page_without_a_story_is_no_article(text: str) -> None:
+    assert clean(RawArticle("a", text, "here")).article is None
+
+
+def test_line_ends_spaces_and_invisible_characters_are_normalised() -> None:
+    article = cleaned("One\x00 is\u00a0 he\u200bre.\r\nTwo\tis\x07 here.\rThree is \ud800 here.\u2028Four.", "T")
+    assert article.text == "One is here.\n\nTwo is here.\n\nThree is \ufffd here.\n\nFour."
+
+
+def test_composed_and_decomposed_letters_become_the_same() -> None:
+    assert cleaned("Cafe\u0301 is open.").text == "Caf\u00e9 is open."
+
+
+@given(
+    st.sets(st.sampled_from(HEAD)).flatmap(lambda lines: st.permutations(sorted(lines))),
+    sentence_line(),
+    st.lists(sentence_line(BOILERPLATE_OPENING | WORD), max_size=6),
+    sentence_line(),
+    st.sets(st.sampled_from(TAIL)).flatmap(lambda lines: st.permutations(sorted(lines))),
+)
+def test_every_line_of_the_story_survives_between_head_and_tail(
+    head: list[str], first: str, inner: list[str], last: str, tail: list[str]
+) -> None:
+    story = [first, *inner, last]
+    assert cleaned("\n".join([*head, *story, *tail])).text == "\n\n".join(story)
+
+
+@given(
+    st.lists(
+        st.sampled_from([*HEAD, *TAIL, "A teaser", "A council votes"])
+        | sentence_line()
+        | st.text("aZ .©éЖ漢\t\r'”1", max_size=30),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_cleaning_a_cleaned_text_changes_nothing(lines: list[str]) -> None:
+    once = clean(RawArticle("a", "\n".join(lines), "here", title="The title given")).article
+    if once is not None:
+        twice = cleaned(once.text, title=once.title)
+        assert twice.text == once.text
+
+
+@given(st.text())
+def test_any_text_becomes_lines_without_what_no_reader_sees(text: str) -> None:
+    article = clean(RawArticle("a", text, "here", title="T")).article
+    if article is not None:
+        assert all(line and line == line.strip() for line in article.text.split("\n\n"))
+        assert not set(article.text) & set("\x00\x07\r\t\x0b\x0c\u200b\ufeff\u2028\u2029")
+        article.text.encode()

@@ -1,0 +1,169 @@
+"""Words are found in whatever form, at their places, under the same filters as everything else."""
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from indexer.fulltext import FullTextIndex, FullTextWriter
+from indexer.generation import Generation
+from indexer.models import EVERYTHING, Article, Filters
+
+TEXTS = [
+    "The bridge over the Narrows will cost more crowns",
+    "Bridges, bridges and bridges: the town has had enough of the bridge",
+    "The ferry captain naïvely sailed to Łódź past the Café",
+    "Nothing to see here but the crowns",
+]
+DAYS = ["2024-01-01", "2024-01-02T23:30:00-05:00", None, "2024-01-03"]
+SOURCES = ["The Ledger", "the ledger", None, "Ünïcode Times"]
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> FullTextIndex:
+    folder = tmp_path_factory.mktemp("fulltext") / "index"
+    with FullTextWriter(folder) as writer:
+        for row, (text, day, source) in enumerate(zip(TEXTS, DAYS, SOURCES, strict=True)):
+            writer.add(row, text, Article(f"a{row}", text, "", published_at=day, source=source))
+    return FullTextIndex(folder)
+
+
+def found(index: FullTextIndex, question: str, filters: Filters = EVERYTHING, k: int = 100) -> list[int]:
+    rows, scores = index.search(index.terms(question), k, filters)
+    assert len(rows) == len(scores)
+    assert list(scores) == sorted(scores, reverse=True)
+    assert all(score > 0 for score in scores)
+    return list(map(int, rows))
+
+
+def test_passages_that_hold_the_words_are_found_the_best_first(index: FullTextIndex) -> None:
+    assert found(index, "bridge") == [1, 0]
+    assert found(index, "narrows bridge") == [0, 1]
+    assert set(found(index, "crowns or bridges?")) == {0, 1, 3}
+    assert found(index, "bridge", k=1) == [1]
+    assert found(index, "zeppelin") == []
+    assert len(index) == len(TEXTS)
+
+
+@pytest.mark.parametrize("question", ["lodz", "ŁÓDŹ", "cafes", "CAFÉ", "sailing", "naive ferries", "captains'"])
+def test_words_are_found_in_whatever_case_accent_or_form(index: FullTextIndex, question: str) -> None:
+    assert found(index, question) == [2]
+
+
+def test_words_are_folded_stemmed_and_named_once(index: FullTextIndex) -> None:
+    assert index.terms("Cafés BRIDGES café Bridge") == index.terms("cafe bridge")
+    assert len(index.terms(" ".join(f"w{number}" for number in range(1000)))) == 256
+
+
+@pytest.mark.parametrize(
+    ("filters", "rows"),
+    [
+        (Filters(date(2024, 1, 1), date(2024, 1, 3)), {0, 1, 3}),
+        (Filters(published_after=date(2024, 1, 2)), {1, 3}),
+        (Filters(published_before=date(2024, 1, 2)), {0, 1}),
+        (Filters(date(2024, 1, 2), date(2024, 1, 2)), {1}),
+        (Filters(published_after=date(2025, 1, 1)), set()),
+        (Filters(sources=("The Ledger",)), {0}),
+        (Filters(sources=("The Ledger", "Ünïcode Times", "?")), {0, 3}),
+        (Filters(date(2024, 1, 2), sources=("The Ledger",)), set()),
+        (Filters(authors=("Ann Lee",)), set()),
+    ],
+)
+def test_filters_let_through_what_they_name(index: FullTextIndex, filters: Filters, rows: set[int]) -> None:
+    assert set(found(index, "the", filters)) == rows
+
+
+def test_a_filter_does_not_change_the_scores(index: FullTextIndex) -> None:
+    terms = index.terms("bridge crowns")
+    free = dict(zip(*map(list, index.search(terms, 10, EVERYTHING)), strict=True))
+    bound = dict(zip(*map(list, index.search(terms, 10, Filters(sources=("The Ledger",)))), strict=True))
+    assert bound == {0: pytest.approx(free[0])}
+
+
+@pytest.mark.parametrize("question", ["", "who is it that has been", "What do they say of it?", "the THE The"])
+def test_function_words_are_no_content(index: FullTextIndex, question: str) -> None:
+    assert index.content_terms(question) == []
+
+
+def test_content_terms_are_the_terms_without_function_words(index: FullTextIndex) -> None:
+    assert index.content_terms("What will the new bridges cost?") == index.terms("new bridges cost")
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "AND OR NOT",
+        'bridge AND (NOT "ferry OR',
+        "words:bridge^3 ~2 [a TO z] {*} /regex.*/",
+        "+bridge -ferry *",
+        "\\",
+        "a" + "\u0301" * 1000,
+        "\u0301" * 1000,
+        "x" * 2000,
+        "🙂 👩‍👩‍👧 \u202e",
+        "\x00",
+    ],
+)
+def test_no_question_is_a_syntax_error(index: FullTextIndex, question: str) -> None:
+    rows, _ = index.search(index.terms(question), 10, EVERYTHING)
+    assert set(map(int, rows)) <= set(range(len(TEXTS)))
+
+
+def test_a_rarer_word_weighs_more(index: FullTextIndex) -> None:
+    (the, crowns, ferry, none) = (index.rarity(term) for term in index.terms("the crowns ferry zeppelin"))
+    assert 0 <= the < crowns < ferry < none
+
+
+WORDS = "Bridge bridges Café cafés naïve Łódź 🙂 ﬁsh Straße 北京 don’t the İstanbul e\u0301te\u0301 x".split()
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from(WORDS) | st.text("aé漢🙂 -’\u0301", max_size=6), max_size=15).map(" ".join),
+    st.sampled_from(WORDS),
+)
+def test_occurrences_stand_at_their_words(index: FullTextIndex, text: str, word: str) -> None:
+    terms = set(index.terms(word))
+    places = list(index.occurrences(text, terms))
+    for term, span in places:
+        assert index.terms(text[span.start : span.end]) == [term]
+    assert {term for term, _ in places} == terms & set(index.terms(text))
+    assert [span for _, span in places] == sorted(span for _, span in places)
+
+
+@pytest.fixture(scope="module")
+def named(generation: Generation) -> tuple[list[str], list[str]]:
+    """The sources and authors of the seeds, each with one that is none."""
+    articles = [article for article, _ in generation.corpus.articles()]
+    return (
+        sorted({article.source or "?" for article in articles}),
+        sorted({article.author or "?" for article in articles}),
+    )
+
+
+def _days() -> Iterator[date]:
+    for month in range(1, 13):
+        yield date(2025, month, 10)
+        yield date(2026, month, 10)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.data())
+def test_corpus_and_full_text_filter_alike(
+    generation: Generation, named: tuple[list[str], list[str]], data: st.DataObject
+) -> None:
+    days = st.none() | st.sampled_from(sorted(_days()))
+    after, before = data.draw(days), data.draw(days)
+    if after and before and after > before:
+        after, before = before, after
+    sources, authors = (data.draw(st.lists(st.sampled_from(names), max_size=3)) for names in named)
+    filters = Filters(after, before, tuple(sources), tuple(authors))
+    terms = generation.fulltext.terms("the a of and to in")
+    everything = {int(row) for row in generation.fulltext.search(terms, 1000, EVERYTHING)[0]}
+    assert len(everything) == len(generation.fulltext)
+    mask = generation.corpus.allowed(filters)
+    allowed = everything if mask is None else {row for row in everything if mask[row]}
+    assert {int(row) for row in generation.fulltext.search(terms, 1000, filters)[0]} == allowed

@@ -1,0 +1,245 @@
+"""Files in three formats and in poor shape: what is read, what is skipped, and what is said of it."""
+
+import json
+import os
+import string
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from indexer.errors import SourceError
+from indexer.models import RawArticle
+from indexer.sources import Intake, check, jsonl, markdown, read, text
+
+
+def read_all(*paths: Path, intake: Intake | None = None) -> list[RawArticle]:
+    return list(read(paths, intake or Intake(strict=True)))
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def lines(*records: object) -> str:
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
+def front_matter(fields: str) -> RawArticle:
+    return markdown.read(f"---\n{fields}\n---\nThe story.\n", "a", "here")
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.md", "a.jsonl", "a.json", "a", "a.log"])
+def test_json_lines_are_known_by_content(tmp_path: Path, name: str) -> None:
+    file = write(tmp_path / name, lines({"id": "x", "text": "One."}, {"id": "y", "text": "Two."}))
+    assert [(article.id, article.text) for article in read_all(file)] == [("x", "One."), ("y", "Two.")]
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.md", "a", "a.log"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_front_matter_is_known_by_content(tmp_path: Path, name: str, end: str) -> None:
+    content = "---\ntitle: A title\ndate: 2025-01-02\n---\nThe **story**.\n".replace("\n", end)
+    (article,) = read_all(write(tmp_path / name, content))
+    assert (article.title, article.published, article.text) == ("A title", "2025-01-02", "The story.")
+
+
+def test_what_is_neither_is_plain_text(tmp_path: Path) -> None:
+    (article,) = read_all(write(tmp_path / "a.data", "16 Oct, 2023\nThe **story** {as it is}.\n"))
+    assert article.text == "16 Oct, 2023\nThe **story** {as it is}."
+
+
+@pytest.mark.parametrize(
+    ("fields", "name", "wanted"),
+    [
+        ("title: Bridge vote: council says yes", "title", "Bridge vote: council says yes"),
+        ("title: No", "title", "No"),
+        ("title: 12:30", "title", "12:30"),
+        ("title: 007", "title", "007"),
+        ("headline: 'Quoted: yes'", "title", "Quoted: yes"),
+        ("date: 2026-01-14T08:30:00+01:00", "published", "2026-01-14T08:30:00+01:00"),
+        ("authors:\n  - Ann Lee\n  - Bo Kay", "author", "Ann Lee, Bo Kay"),
+        ("authors: [Ann Lee, Bo Kay]", "author", "Ann Lee, Bo Kay"),
+        ("author:\n  name: Ann Lee\n  url: x", "author", "Ann Lee"),
+        ("Publisher: The Ledger", "source", "The Ledger"),
+        ("link: https://x.test/a?b=c#d", "url", "https://x.test/a?b=c#d"),
+        ("id: a-7", "id", "a-7"),
+    ],
+)
+def test_front_matter_is_taken_as_written(fields: str, name: str, wanted: str) -> None:
+    assert getattr(front_matter(fields), name) == wanted
+
+
+def test_one_unquoted_colon_does_not_cost_the_other_fields() -> None:
+    article = front_matter('title: Vote: yes\ndate: 2025-01-02\nauthor: "Ann Lee"')
+    assert (article.title, article.published, article.author) == ("Vote: yes", "2025-01-02", "Ann Lee")
+
+
+def test_front_matter_builds_no_objects() -> None:
+    article = front_matter("title: !!python/object/apply:os.getcwd []\nauthor: Ann Lee")
+    assert str(Path.cwd()) not in article.title
+
+
+def test_markdown_leaves_words_alone() -> None:
+    content = (
+        "# The *heading*\n\nIt is **bold** and [linked](https://x.test) and `code`,\nstill one paragraph.\n\n"
+        "![caption](x.png)\n\n- first\n- second\n\n> quoted\n\n***\n\n    indented\n"
+    )
+    found = markdown.read(content, "a", "here").text
+    assert found.split() == (
+        "The heading It is bold and linked and code, still one paragraph. first second quoted indented".split()
+    )
+    assert "It is bold and linked and code, still one paragraph." in found.split("\n\n")
+
+
+MIXED = '{"id": "x", "text": "One."}\n{"id": \n\n[1, 2]\n{"id": "y", "text": "Two."}\n'
+
+
+def test_a_bad_line_is_named_skipped_and_counted(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.jsonl", MIXED)
+    told: list[str] = []
+    intake = Intake(on_skip=told.append)
+    assert [article.id for article in read_all(file, intake=intake)] == ["x", "y"]
+    assert [reason.split(": ")[0] for reason in intake.skipped] == [f"{file}:2", f"{file}:4"]
+    assert told == intake.skipped
+
+
+def test_strict_reading_ends_at_the_first_bad_line(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.jsonl", MIXED)
+    with pytest.raises(SourceError, match=r"a\.jsonl:2: is not JSON"):
+        read_all(file)
+
+
+def test_a_line_that_is_not_utf_8_costs_that_line_alone(tmp_path: Path) -> None:
+    good = lines({"id": "x", "text": "One."}).encode()
+    file = write(tmp_path / "a.jsonl", good + b'{"text": "caf\xe9"}\n' + good)
+    intake = Intake()
+    assert len(read_all(file, intake=intake)) == 2
+    assert intake.skipped == [f"{file}:2: is not UTF-8 (byte 14 of the line)"]
+
+
+def test_a_deeply_nested_line_costs_that_line_alone(tmp_path: Path) -> None:
+    content = '{"text":' + "[" * 200_000 + "\n" + lines({"id": "x", "text": "One."})
+    intake = Intake()
+    assert [article.id for article in read_all(write(tmp_path / "a.jsonl", content), intake=intake)] == ["x"]
+    assert len(intake.skipped) == 1
+
+
+def test_an_over_long_line_is_passed_over_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jsonl, "_LONGEST_LINE", 64)
+    short = {"id": "x", "text": "One."}
+    file = write(tmp_path / "a.jsonl", lines(short, {"id": "y", "text": "long " * 100}, short, 3))
+    intake = Intake()
+    assert [article.id for article in read_all(file, intake=intake)] == ["x", "x"]
+    assert [reason.split(": ")[0] for reason in intake.skipped] == [f"{file}:2", f"{file}:4"]
+
+
+@pytest.mark.parametrize(
+    ("record", "name", "wanted"),
+    [
+        ({"body": "One."}, "text", "One."),
+        ({"text": "", "content": "One."}, "text", "One."),
+        ({"Headline": "A title"}, "title", "A title"),
+        ({"authors": [{"name": "Ann Lee"}, "Bo Kay", None]}, "author", "Ann Lee, Bo Kay"),
+        ({"source": {"title": "The Ledger"}}, "source", "The Ledger"),
+        ({"id": 12}, "id", "12"),
+        ({"author": None}, "author", ""),
+        ({"author": True}, "author", ""),
+    ],
+)
+def test_fields_are_known_by_several_names(
+    tmp_path: Path, record: Mapping[str, object], name: str, wanted: str
+) -> None:
+    (article,) = read_all(write(tmp_path / "a.jsonl", lines(record)))
+    assert getattr(article, name) == wanted
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty"),
+        (b" \n\t\n", "empty"),
+        (b"PK\x03\x04\x00\x00\x00\x08\xff\xfe\x00", "NUL"),
+        (b"text\x00text", "control characters"),
+        (b"\x01\x02\x03\x04", "control characters"),
+        (b"\xff\xfeA", "utf-16"),
+    ],
+)
+def test_a_file_that_is_no_text_is_skipped_with_the_reason(tmp_path: Path, content: bytes, reason: str) -> None:
+    file = write(tmp_path / "a.txt", content)
+    intake = Intake()
+    assert read_all(file, intake=intake) == []
+    (skipped,) = intake.skipped
+    assert skipped.startswith(f"{file}: ")
+    assert reason in skipped
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp1252"])
+@pytest.mark.parametrize("content", ["“Café” costs 5 €.", "---\ntitle: Café\n---\n“Café” costs 5 €.\n"])
+def test_text_is_read_in_the_encoding_it_was_written_in(tmp_path: Path, encoding: str, content: str) -> None:
+    (article,) = read_all(write(tmp_path / "a.txt", content.encode(encoding)))
+    assert article.text == "“Café” costs 5 €."
+
+
+def test_json_lines_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.txt", lines({"id": "é", "text": "One."}).encode("utf-8-sig"))
+    assert [article.id for article in read_all(file)] == ["é"]
+
+
+def test_pipes_links_in_circles_and_hidden_files_are_passed_by(tmp_path: Path) -> None:
+    write(tmp_path / "a.txt", "One.")
+    write(tmp_path / ".hidden.txt", "Hidden.")
+    write(tmp_path / ".git" / "b.txt", "Hidden.")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "circle").symlink_to(tmp_path)
+    (tmp_path / "itself").symlink_to(tmp_path / "itself")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "missing")
+    assert [article.text for article in read_all(tmp_path)] == ["One."]
+
+
+def test_files_come_in_the_order_of_their_names(tmp_path: Path) -> None:
+    names = ["b.txt", "a/z.txt", "a/b/c.txt", "c.txt", "a.txt"]
+    for name in names:
+        write(tmp_path / name, "One.")
+    first = [article.id for article in read_all(tmp_path)]
+    assert sorted(first) == sorted(name.removesuffix(".txt") for name in names)
+    assert first == [article.id for article in read_all(tmp_path)]
+    assert [name for name in first if "/" not in name] == ["a", "b", "c"]
+
+
+def test_an_article_without_an_id_is_called_by_its_place(tmp_path: Path) -> None:
+    write(tmp_path / "in" / "city" / "bridge.v2.txt", "One.")
+    feed = write(tmp_path / "in" / "feed.jsonl", lines({"text": "Two."}))
+    assert [article.id for article in read_all(tmp_path / "in")] == [f"{feed}:1", "city/bridge.v2"]
+    (alone,) = read_all(tmp_path / "in" / "city" / "bridge.v2.txt")
+    assert alone.id == "bridge.v2"
+
+
+def test_a_path_that_cannot_be_read_is_refused_before_any_work(tmp_path: Path) -> None:
+    good = write(tmp_path / "a.txt", "One.")
+    os.mkfifo(tmp_path / "pipe")
+    check([good, tmp_path])
+    with pytest.raises(SourceError, match="missing: no such file or folder"):
+        check([good, tmp_path / "missing"])
+    with pytest.raises(SourceError, match="pipe: neither a regular file nor a folder"):
+        check([tmp_path / "pipe"])
+
+
+WORDS = st.lists(st.text(string.ascii_lowercase, min_size=3, max_size=12), min_size=60, max_size=100)
+
+
+@given(WORDS, st.integers(60, 90), st.sampled_from(["\n", "\r\n"]))
+def test_a_paragraph_broken_at_a_fixed_width_is_one_line_again(words: list[str], width: int, end: str) -> None:
+    paragraph = " ".join(words) + "."
+    wrapped = textwrap.fill(paragraph, width, break_on_hyphens=False).replace("\n", end)
+    content = f"Headline{end}{end}{wrapped}{end}{end}Last."
+    assert text.read(content, "a", "here").text.split("\n\n") == ["Headline", paragraph, "Last."]
+
+
+def test_lines_that_are_paragraphs_of_their_own_stay_apart() -> None:
+    content = "\n".join(f"Paragraph number {number} is a sentence of its own and ends." for number in range(5))
+    assert text.read(content, "a", "here").text == content
