@@ -14,7 +14,7 @@ import numpy as np
 from indexer import sources
 from indexer.cleaning import clean
 from indexer.corpus import Corpus, CorpusWriter
-from indexer.encoder import Encoder, export, fingerprint, locate
+from indexer.encoder import Encoder, can_export, export, fingerprint, locate
 from indexer.errors import EncoderError, NoIndexError, SourceError
 from indexer.folder import IndexFolder, Manifest
 from indexer.fulltext import FullTextWriter
@@ -75,11 +75,9 @@ def build(
     """
     sources.check(change.paths)
     with index.writing(command), ExitStack() as opened:
-        base = _base(index, progress)
+        base = _base(index, change, progress)
         if base:
             opened.enter_context(base)
-        elif change.from_current:
-            raise NoIndexError(f"{index.path}: holds no index to change; run: dateline index build PATH…")
         staging = opened.enter_context(index.staging())
         encoder = _encoder(recipe.model, base, staging / ENCODER, progress)
         articles = _articles(change, base, intake, progress)
@@ -106,7 +104,11 @@ def build(
     return manifest
 
 
-def _base(index: IndexFolder, progress: Progress) -> Generation | None:
+def _base(index: IndexFolder, change: Change, progress: Progress) -> Generation | None:
+    """What there is to start from. A change is made to the current generation or not at all: made to
+    an earlier one, it would lose what was added since."""
+    if change.from_current:
+        return Generation(index, index.candidates()[0])
     try:
         return open_best(index, progress.warn)
     except NoIndexError:
@@ -117,14 +119,17 @@ def _encoder(model: str, base: Generation | None, target: Path, progress: Progre
     """The model's encoder in `target`: a copy of the base's where that is the same model."""
     progress.stage("encoder")
     stored = base.encoder.facts if base else None
-    try:
-        source = locate(model)
-        same = stored is not None and stored.fingerprint == fingerprint(source)
-    except EncoderError:
-        # Nothing is lost where the model itself is out of reach and the index carries it.
-        if stored is None or stored.model != model:
-            raise
-        same = True
+    # Where nothing else can be had, the encoder that the index carries is the one to build with.
+    carried = stored is not None and stored.model == model
+    same = carried and not can_export()
+    if not same:
+        try:
+            source = locate(model)
+            same = stored is not None and stored.fingerprint == fingerprint(source)
+        except EncoderError:
+            if not carried:
+                raise
+            same = True
     if base and same:
         # Copied, not linked: damage to one generation must not reach another.
         shutil.copytree(base.path / ENCODER, target)

@@ -4,10 +4,9 @@ import platform
 import shutil
 from collections.abc import Iterator
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
-from indexer.encoder import locate
+from indexer.encoder import can_export, locate
 from indexer.errors import DatelineError, UsageError
 from indexer.folder import IndexFolder
 from indexer.generation import open_best
@@ -29,9 +28,8 @@ def findings(settings: Settings) -> Iterator[Finding]:
         yield "model", True, f"{settings.model} at {locate(settings.model)}"
     except DatelineError as error:
         yield "model", False, str(error)
-    exporting = find_spec("sentence_transformers") is not None
     missing = "not installed; a new model needs it: pip install 'dateline[build]'"
-    yield "sentence-transformers", True, "installed" if exporting else missing
+    yield "sentence-transformers", True, "installed" if can_export() else missing
     space = shutil.disk_usage(settings.index if settings.index.exists() else Path()).free
     enough = space > _LEAST_SPACE
     yield "disk", enough, f"{space / 1e9:.1f} GB free" + ("" if enough else "; make room")

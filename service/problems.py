@@ -72,6 +72,9 @@ async def _invalid(_: Request, error: Any) -> JSONResponse:  # noqa: ANN401  Req
         return problem(
             HTTPStatus.BAD_REQUEST, f"the body is not JSON: {first['ctx']['error']}", code="invalid_json"
         )
+    if first["type"] == "model_attributes_type" and len(first["loc"]) == 1:
+        detail = "the body is no JSON object; send one, with Content-Type: application/json"
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code="invalid_value")
     param = _param(first["loc"])
     # The input itself is never sent back: it may be long, or no text that JSON can hold.
     message = first["msg"].removeprefix("Value error, ")

@@ -82,6 +82,11 @@ def _from_hub(model: str) -> Path:
         ) from error
 
 
+def can_export() -> bool:
+    """Whether sentence-transformers is installed; serving does without."""
+    return find_spec("sentence_transformers") is not None
+
+
 def fingerprint(folder: Path) -> str:
     """Identifies a model by its files: configuration, tokenizer and weights."""
     digest = hashlib.sha256(_FORMAT)

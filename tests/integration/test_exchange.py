@@ -43,7 +43,9 @@ def test_twenty_rebuilds_fail_no_request_and_mix_no_generations(tmp_path: Path) 
             while not done.is_set():
                 asked = {"query": "How many boats were at the quay?", "limit": 8, "group_by": "passage"}
                 search = client.post("/v1/search", json=asked)
-                answer = client.post("/v1/answer", json={"query": "How many boats did the harbour master count?"})
+                answer = client.post(
+                    "/v1/answer", json={"query": "How many boats did the harbour master count?"}
+                )
                 responses.extend([(one.status_code, one.json()) for one in (search, answer)])
 
     with serving(index) as server, ThreadPoolExecutor(CLIENTS) as pool:

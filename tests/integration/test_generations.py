@@ -16,6 +16,15 @@ from indexer.folder import IndexFolder
 from indexer.generation import Generation, open_best
 from tests.conftest import SEED_ID, SEEDS, build_index
 
+_HOLD = """
+import sys
+from pathlib import Path
+from indexer.folder import IndexFolder
+with IndexFolder(Path(sys.argv[1])).writing("held"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
 
 @pytest.fixture
 def index(seed_index: Path, tmp_path: Path) -> Path:
@@ -66,8 +75,16 @@ def test_a_changed_article_encodes_only_its_passages(index: Path, tmp_path: Path
 def test_added_articles_join_and_replace_and_removed_ones_leave(index: Path, tmp_path: Path) -> None:
     new = tmp_path / "new.jsonl"
     records = [
-        {"id": "new-1", "title": "Lighthouse sold", "text": "The lighthouse was sold on Monday to a painter."},
-        {"id": "vl-2026-0615", "title": "Recount ordered", "text": "The votes in Port Ellery are counted again."},
+        {
+            "id": "new-1",
+            "title": "Lighthouse sold",
+            "text": "The lighthouse was sold on Monday to a painter.",
+        },
+        {
+            "id": "vl-2026-0615",
+            "title": "Recount ordered",
+            "text": "The votes in Port Ellery are counted again.",
+        },
     ]
     new.write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
     before = IndexFolder(index).manifest(IndexFolder(index).ids()[-1])
@@ -154,8 +171,7 @@ def test_the_lock_ends_with_its_process(index: Path) -> None:
         [
             sys.executable,
             "-c",
-            "import sys; from pathlib import Path; from indexer.folder import IndexFolder\n"
-            "with IndexFolder(Path(sys.argv[1])).writing('held'): print('held', flush=True); sys.stdin.read()",
+            _HOLD,
             str(index),
         ],
         stdin=subprocess.PIPE,
@@ -225,7 +241,10 @@ def test_a_build_without_articles_changes_nothing(index: Path, tmp_path: Path) -
 
 def test_of_two_articles_with_one_id_the_first_stays_and_the_second_is_counted(tmp_path: Path) -> None:
     path = tmp_path / "twins.jsonl"
-    lines = [{"id": "a", "text": "The first report stands here."}, {"id": "a", "text": "The second report differs."}]
+    lines = [
+        {"id": "a", "text": "The first report stands here."},
+        {"id": "a", "text": "The second report differs."},
+    ]
     path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
     index = tmp_path / "index"
     manifest = build_index(index, path)
@@ -251,3 +270,13 @@ def test_a_build_keeps_as_many_generations_as_it_is_told(index: Path) -> None:
     folder = IndexFolder(index)
     assert len(folder.ids()) == 2
     assert folder.current() == folder.ids()[-1]
+
+
+def test_a_change_is_made_to_the_current_generation_or_not_at_all(twice: IndexFolder, tmp_path: Path) -> None:
+    new = tmp_path / "new.jsonl"
+    new.write_text('{"id": "n", "text": "The lighthouse was sold on Monday."}', encoding="utf-8")
+    damaged = twice.generation(twice.ids()[-1]) / "corpus.sqlite"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    with pytest.raises(DamagedError, match=r"corpus\.sqlite"):
+        build_index(twice.path, new, from_current=True)
+    assert len(twice.ids()) == 2

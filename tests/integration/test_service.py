@@ -54,7 +54,9 @@ def test_an_answer_quotes_its_article_letter_for_letter(server: Server) -> None:
 
 
 def test_what_the_articles_do_not_tell_is_said_plainly(server: Server) -> None:
-    answer = server.client.post("/v1/answer", json={"query": "Who won the 2014 chess olympiad in Norway?"}).json()
+    answer = server.client.post(
+        "/v1/answer", json={"query": "Who won the 2014 chess olympiad in Norway?"}
+    ).json()
     assert answer["status"] == "no_answer"
     assert answer["answer"] == "The articles do not tell."
     assert answer["citations"] == answer["sources"] == []
@@ -87,7 +89,8 @@ def test_a_link_searches_as_a_body_does(server: Server) -> None:
 def test_pages_follow_one_another(server: Server) -> None:
     whole = server.client.post("/v1/search", json={"query": "the sea", "limit": 27}).json()
     assert whole["next_offset"] is None
-    offset, paged = 0, []
+    offset: int | None = 0
+    paged: list[dict[str, Any]] = []
     while offset is not None:
         page = server.client.get(f"/v1/search?q=the+sea&limit=4&offset={offset}").json()
         paged += page["results"]
@@ -97,7 +100,9 @@ def test_pages_follow_one_another(server: Server) -> None:
 
 def test_filters_hold_before_ranking(server: Server) -> None:
     filters = {"published_after": "2026-02-01", "published_before": "2026-02-28"}
-    results = server.client.post("/v1/search", json={"query": "eelgrass", "filters": filters}).json()["results"]
+    results = server.client.post("/v1/search", json={"query": "eelgrass", "filters": filters}).json()[
+        "results"
+    ]
     assert len(results) == 4
     assert all(passage["published_at"].startswith("2026-02") for passage in results)
 
@@ -127,7 +132,9 @@ def test_ids_with_slashes_and_strange_letters_are_looked_up_and_never_paths(serv
 def test_a_body_that_is_no_json_is_named_so(server: Server, body: bytes) -> None:
     response = server.client.post("/v1/search", content=body, headers={"content-type": "application/json"})
     assert response.status_code in {400, 422}
-    _problem(response, response.status_code, "invalid_json" if response.status_code == 400 else "invalid_value")
+    _problem(
+        response, response.status_code, "invalid_json" if response.status_code == 400 else "invalid_value"
+    )
 
 
 @pytest.mark.parametrize(
@@ -168,7 +175,9 @@ def test_a_senseless_request_is_refused_by_the_name_of_its_field(
 
 
 @pytest.mark.parametrize("path", ["/v1/search", "/v1/answer"])
-@pytest.mark.parametrize("body", ['{"query": "\\ud800"}', '{"query": "a\\ud800b", "x\\udfff": 1}', "null", "[]", "7"])
+@pytest.mark.parametrize(
+    "body", ['{"query": "\\ud800"}', '{"query": "a\\ud800b", "x\\udfff": 1}', "null", "[]", "7"]
+)
 def test_what_is_json_but_no_request_gets_the_same_body(server: Server, path: str, body: str) -> None:
     response = server.client.post(path, content=body, headers={"content-type": "application/json"})
     if response.status_code != 200:  # a lone surrogate beside words is left out of the question
@@ -178,10 +187,21 @@ def test_what_is_json_but_no_request_gets_the_same_body(server: Server, path: st
 @pytest.mark.parametrize(
     "question",
     [
-        "the of and", "a AND (b OR", 'say "unbalanced', "title:x^5 +-&&||!{}[]~*?\\", "'; DROP TABLE article; --",
-        "{{7*7}}", "\x1b[31mred", "\u202eright to left", "e" + "\u0301" * 1000, "👩‍👩‍👧 family", "?", "w" * 2000, "жил был мост",
+        "the of and",
+        "a AND (b OR",
+        'say "unbalanced',
+        "title:x^5 +-&&||!{}[]~*?\\",
+        "'; DROP TABLE article; --",
+        "{{7*7}}",
+        "\x1b[31mred",
+        "\u202eright to left",
+        "e" + "\u0301" * 1000,
+        "👩‍👩‍👧 family",
+        "?",
+        "w" * 2000,
+        "жил был мост",
     ],
-)  # fmt: skip
+)
 def test_odd_questions_are_questions(server: Server, question: str) -> None:
     for path in ("/v1/search", "/v1/answer"):
         response = server.client.post(path, json={"query": question})
@@ -279,4 +299,11 @@ def test_a_service_may_wait_for_its_index(tmp_path: Path, seed_index: Path) -> N
 
 def test_openapi_describes_every_route(server: Server) -> None:
     paths = json.loads(server.client.get("/openapi.json").text)["paths"]
-    assert {"/v1/search", "/v1/answer", "/v1/articles/{article_id}", "/v1/index", "/healthz", "/readyz"} == set(paths)
+    assert {
+        "/v1/search",
+        "/v1/answer",
+        "/v1/articles/{article_id}",
+        "/v1/index",
+        "/healthz",
+        "/readyz",
+    } == set(paths)

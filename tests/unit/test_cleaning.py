@@ -30,7 +30,9 @@ def sentence_line(draw: st.DrawFn, opening: st.SearchStrategy[str] = WORD) -> st
     sentences = []
     for _ in range(draw(st.integers(1, 3))):
         words = [draw(opening), *draw(st.lists(WORD, min_size=3, max_size=12))]
-        sentences.append(" ".join(words).capitalize() + draw(st.sampled_from([".", "!", "?", "…", '."', ".”"])))
+        sentences.append(
+            " ".join(words).capitalize() + draw(st.sampled_from([".", "!", "?", "…", '."', ".”"]))
+        )
     return " ".join(sentences)
 
 
@@ -96,7 +98,9 @@ def test_an_undated_article_stays_undated_though_its_tail_holds_dates() -> None:
 
 
 def test_teasers_of_other_articles_go_with_the_dates_below_them() -> None:
-    article = cleaned("The council voted late.\nStorm hits the coast\n20 Nov, 2024\nFerry is late again\n18 Nov, 2024")
+    article = cleaned(
+        "The council voted late.\nStorm hits the coast\n20 Nov, 2024\nFerry is late again\n18 Nov, 2024"
+    )
     assert article.text == "The council voted late."
 
 
@@ -150,7 +154,9 @@ def test_a_page_without_a_story_is_no_article(text: str) -> None:
 
 
 def test_line_ends_spaces_and_invisible_characters_are_normalised() -> None:
-    article = cleaned("One\x00 is\u00a0 he\u200bre.\r\nTwo\tis\x07 here.\rThree is \ud800 here.\u2028Four.", "T")
+    article = cleaned(
+        "One\x00 is\u00a0 he\u200bre.\r\nTwo\tis\x07 here.\rThree is \ud800 here.\u2028Four.", "T"
+    )
     assert article.text == "One is here.\n\nTwo is here.\n\nThree is \ufffd here.\n\nFour."
 
 

