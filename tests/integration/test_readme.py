@@ -1,0 +1,65 @@
+"""What the README shows is what happens."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.server import Server, serving
+
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"^\$ (.+)$", README, re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def server(seed_index: Path) -> Iterator[Server]:
+    with serving(seed_index) as running:
+        yield running
+
+
+def test_the_readme_shows_commands() -> None:
+    assert len(COMMANDS) >= 12
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("curl")])
+def test_every_request_in_the_readme_is_answered(server: Server, command: str) -> None:
+    sent = shlex.split(command.replace("http://127.0.0.1:8000", server.url))
+    result = subprocess.run([*sent, "--fail"], capture_output=True, text=True, check=True)
+    body = json.loads(result.stdout)
+    if "Gabuev" in command:
+        shown = README[README.index('"answer": "') :]
+        first_quote = body["citations"][0]["quote"]
+        assert json.dumps(first_quote, ensure_ascii=False)[1:-1] in shown
+        for field in ("start", "end", "quote_start", "quote_end", "number"):
+            assert f'"{field}": {body["citations"][0][field]}' in shown
+        assert f'"confidence": {body["confidence"]}' in shown
+        assert set(json.loads(result.stdout)) == set(re.findall(r'^  "(\w+)"', shown, re.MULTILINE)) | {
+            "id", "query", "status", "answer",
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("dateline")])
+def test_every_command_in_the_readme_runs(seed_index: Path, command: str) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "service.cli", *shlex.split(command)[1:]],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "DATELINE_INDEX": str(seed_index), "DATELINE_PORT": "0"},
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout
+
+
+def test_every_example_that_the_readme_prints_as_json_is_json() -> None:
+    blocks = re.findall(r"```json\n(.*?)```", README, re.DOTALL)
+    assert blocks
+    assert all(json.loads(block) for block in blocks if "…" not in block)

@@ -1,0 +1,214 @@
+"""Two rankings become one whose order depends on nothing but the question."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from indexer.generation import Generation
+from indexer.models import Filters
+from service import retrieval
+from service.retrieval import GroupBy, Hit, Mode, Ranking, SearchQuery, fuse, search
+
+QUESTIONS = [
+    "What will the bridge cost?",
+    "storm flood Saltmarsh",
+    "military cooperation between Russia and China",
+    "the",
+    "zeppelin",
+    "Lanterns",
+]
+
+
+def ranking(rows: Sequence[int], scores: Sequence[float]) -> Ranking:
+    return np.array(rows, np.int64), np.array(sorted(scores, reverse=True), np.float32)
+
+
+@st.composite
+def rankings(draw: st.DrawFn, scores: st.SearchStrategy[float], min_size: int = 0, max_size: int = 30) -> Ranking:
+    rows = draw(st.lists(st.integers(0, 60), unique=True, min_size=min_size, max_size=max_size))
+    return ranking(rows, draw(st.lists(scores, min_size=len(rows), max_size=len(rows))))
+
+
+SCORES = st.floats(-1, 50, width=32)
+
+
+@given(rankings(SCORES), rankings(SCORES))
+def test_fusion_keeps_every_passage_once(dense: Ranking, lexical: Ranking) -> None:
+    fused = fuse(dense, lexical)
+    rows = [one.row for one in fused]
+    assert len(rows) == len(set(rows))
+    assert set(rows) == set(dense[0].tolist()) | set(lexical[0].tolist())
+    for one in fused:
+        assert one.dense == dict(zip(*map(np.ndarray.tolist, dense), strict=True)).get(one.row)
+        assert one.lexical == dict(zip(*map(np.ndarray.tolist, lexical), strict=True)).get(one.row)
+
+
+@given(rankings(SCORES), rankings(SCORES))
+def test_fused_scores_fall_and_stay_within_bounds(dense: Ranking, lexical: Ranking) -> None:
+    scores = [one.score for one in fuse(dense, lexical)]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1 for score in scores)
+
+
+@given(rankings(SCORES, min_size=1))
+def test_one_ranking_alone_keeps_its_order(alone: Ranking) -> None:
+    nothing = ranking([], [])
+    assert [one.row for one in fuse(alone, nothing)] == alone[0].tolist()
+    assert [one.row for one in fuse(nothing, alone)] == alone[0].tolist()
+    assert fuse(alone, nothing)[0].score == 1
+
+
+@given(rankings(SCORES, min_size=1), rankings(SCORES, min_size=1))
+def test_what_is_first_in_both_is_first(dense: Ranking, lexical: Ranking) -> None:
+    row = dense[0][0]
+    others = lexical[0][lexical[0] != row]
+    rows = np.concatenate([[row], others])[: len(lexical[0])]
+    fused = fuse(dense, (rows, lexical[1][: len(rows)]))
+    best = {one.row for one in fused if one.score == fused[0].score}
+    assert row in best
+    assert fused[0].score == 1
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(5, 40),
+    st.integers(0, 40),
+    st.integers(0, 40),
+    st.sampled_from([1, 5, 40]),
+)
+def test_reading_deeper_reorders_nothing(seed: int, scaled: int, more: int, still_more: int, apart: int) -> None:
+    """Ties included, save where every score within the scaled depth is the same."""
+    random = np.random.default_rng(seed)
+
+    def whole() -> Ranking:
+        rows = random.permutation(150)[: random.integers(1, 150)]
+        return rows, np.sort(random.integers(0, apart * 10, len(rows)).astype(np.float32))[::-1]
+
+    def top(whole: Ranking, depth: int) -> Ranking:
+        return whole[0][:depth], whole[1][:depth]
+
+    dense, lexical = whole(), whole()
+    if any(scores[0] == scores[min(scaled, len(scores)) - 1] for _, scores in (dense, lexical)):
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(retrieval, "_SCALED_DEPTH", scaled)
+        first, second = (
+            fuse(top(dense, depth), top(lexical, depth))
+            for depth in (scaled + more, scaled + more + still_more)
+        )
+    assert [(one.row, one.score) for one in second[: len(first)]] == [(one.row, one.score) for one in first]
+
+
+def found(generation: Generation, text: str, limit: int, offset: int = 0, group_by: GroupBy = "passage") -> list[Hit]:
+    return search(generation, SearchQuery(text, limit=limit, offset=offset, group_by=group_by)).hits
+
+
+@pytest.mark.parametrize("group_by", ["article", "passage"])
+@pytest.mark.parametrize("question", QUESTIONS[:4])
+@pytest.mark.parametrize("scaled", [8, 100])
+def test_pages_make_one_long_list(
+    generation: Generation, question: str, group_by: GroupBy, scaled: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retrieval, "_SCALED_DEPTH", scaled)
+    whole = found(generation, question, 1000, group_by=group_by)
+    pages: list[Hit] = []
+    more = True
+    while more:
+        query = SearchQuery(question, limit=7, offset=len(pages), group_by=group_by)
+        page = search(generation, query)
+        assert page.hits
+        pages += page.hits
+        more = page.more
+    assert [hit.passage.id for hit in pages] == [hit.passage.id for hit in whole]
+    assert [hit.score for hit in pages] == pytest.approx([hit.score for hit in whole], abs=1e-5)
+
+
+def test_a_list_read_to_its_end_holds_everything_once(generation: Generation) -> None:
+    passages = found(generation, QUESTIONS[0], 1000)
+    articles = found(generation, QUESTIONS[0], 1000, group_by="article")
+    assert sorted(hit.passage.row for hit in passages) == list(range(generation.corpus.passage_count))
+    assert sorted(hit.article.id for hit in articles) == sorted(article.id for article, _ in generation.corpus.articles())
+
+
+def test_an_article_stands_where_its_best_passage_does(generation: Generation) -> None:
+    best: dict[str, str] = {}
+    for hit in found(generation, QUESTIONS[0], 1000):
+        best.setdefault(hit.article.id, hit.passage.id)
+    assert [hit.passage.id for hit in found(generation, QUESTIONS[0], 1000, group_by="article")] == list(best.values())
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense"])
+@pytest.mark.parametrize("group_by", ["article", "passage"])
+def test_a_filtered_search_fills_its_limit_with_what_passes(
+    generation: Generation, mode: Mode, group_by: GroupBy
+) -> None:
+    sources = {article.source for article, _ in generation.corpus.articles()}
+    for source in filter(None, sources):
+        filters = Filters(sources=(source,))
+        mask = generation.corpus.allowed(filters)
+        assert mask is not None
+        rows = np.flatnonzero(mask).tolist()
+        there = len(rows) if group_by == "passage" else len(set(generation.corpus.articles_of(rows)))
+        for limit in (1, there, there + 5):
+            query = SearchQuery(QUESTIONS[2], limit=limit, mode=mode, group_by=group_by, filters=filters)
+            results = search(generation, query)
+            assert len(results.hits) == min(limit, there)
+            assert results.more == (there > limit)
+            assert {hit.article.source for hit in results.hits} == {source}
+
+
+def test_sorted_by_date_the_newest_day_is_first_and_the_undated_last(generation: Generation) -> None:
+    query = SearchQuery("Saltmarsh library bridge", limit=1000, sort="date")
+    hits = search(generation, query).hits
+    days = [hit.article.day for hit in hits]
+    dated = [day for day in days if day]
+    assert None in days
+    assert days == [*sorted(dated, reverse=True), *[None] * (len(days) - len(dated))]
+
+
+def test_pages_sorted_by_date_make_one_long_list(generation: Generation) -> None:
+    whole = search(generation, SearchQuery("bridge", limit=1000, sort="date")).hits
+    pages = [
+        hit
+        for offset in range(0, len(whole), 5)
+        for hit in search(generation, SearchQuery("bridge", limit=5, offset=offset, sort="date")).hits
+    ]
+    assert [hit.passage.id for hit in pages] == [hit.passage.id for hit in whole]
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_each_mode_asks_the_rankings_it_names(generation: Generation, question: str) -> None:
+    (asked,) = generation.encoder.encode_queries([question])
+    terms = set(generation.fulltext.terms(question))
+    for hit in search(generation, SearchQuery(question, mode="dense", limit=50)).hits:
+        assert hit.lexical is None
+        assert hit.dense == pytest.approx(float(generation.vectors.vectors(np.array([hit.passage.row]))[0] @ asked), abs=1e-3)
+    for hit in search(generation, SearchQuery(question, mode="lexical", limit=50)).hits:
+        assert hit.dense is None
+        assert hit.lexical is not None
+        texts = f"{hit.article.title} {hit.article.published_at} {hit.passage.text}"
+        assert list(generation.fulltext.occurrences(texts, terms))
+    for hit in search(generation, SearchQuery(question, limit=50)).hits:
+        assert hit.dense is not None or hit.lexical is not None
+
+
+def test_a_search_for_words_that_are_nowhere_finds_nothing_by_words(generation: Generation) -> None:
+    results = search(generation, SearchQuery("zeppelin", mode="lexical"))
+    assert results.hits == []
+    assert not results.more
+
+
+def test_a_page_behind_the_end_is_empty(generation: Generation) -> None:
+    results = search(generation, SearchQuery("bridge", offset=10_000))
+    assert results.hits == []
+    assert not results.more
+
+
+def test_the_seed_article_is_found_by_its_subject(generation: Generation) -> None:
+    for mode in ("hybrid", "dense", "lexical"):
+        hits = search(generation, SearchQuery(QUESTIONS[2], mode=mode)).hits
+        assert hits[0].article.id == "000_6f77d67fd69055e2"
