@@ -1,6 +1,7 @@
 """Text to vectors: the model exported once at build time, then run from its own folder."""
 
-from indexer.encoder.encoder import Encoder, Facts
+from indexer.encoder.encoder import Encoder
 from indexer.encoder.export import can_export, export, fingerprint, locate
+from indexer.encoder.facts import Facts
 
 __all__ = ["Encoder", "Facts", "can_export", "export", "fingerprint", "locate"]

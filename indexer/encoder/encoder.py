@@ -1,55 +1,16 @@
 """An encoder as a generation stores it: a graph or a saved model, its tokenizer, its facts."""
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from tokenizers import Tokenizer
 
-from indexer.errors import EncoderError
+from indexer.encoder.facts import TOKENIZER, Facts, Kind, OnDone
 from indexer.models import Span, Vectors
-
-Kind = Literal["query", "passage"]
-OnDone = Callable[[int], None]
-FACTS = "encoder.json"
-TOKENIZER = "tokenizer.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What a generation says of its encoder; written beside it as JSON.
-
-    `fingerprint` identifies the model's files, `max_tokens` counts the special tokens (longer
-    texts are truncated), `least_cosine` is the smallest agreement with sentence-transformers
-    that the export measured, in [-1, 1].
-    """
-
-    model: str
-    fingerprint: str
-    runtime: Literal["openvino", "sentence-transformers"]
-    dimension: int
-    max_tokens: int
-    query_prompt: str
-    passage_prompt: str
-    least_cosine: float
-
-    def write(self, folder: Path) -> None:
-        (folder / FACTS).write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
-
-    @classmethod
-    def read(cls, folder: Path) -> "Facts":
-        """Raises EncoderError where the folder holds no encoder of this version."""
-        try:
-            return cls(**json.loads((folder / FACTS).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise EncoderError(
-                f"{folder}: holds no encoder that this version reads ({error}); run: dateline index build"
-            ) from error
 
 
 class Runtime(Protocol):

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from indexer.encoder.encoder import TOKENIZER, Encoder, Facts
+from indexer.encoder.encoder import Encoder
+from indexer.encoder.facts import TOKENIZER, Facts
 from indexer.encoder.fallback import MODEL
 from indexer.errors import EncoderError
 from indexer.settings import DEFAULT_MODEL

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from indexer.encoder.encoder import Kind, OnDone
+from indexer.encoder.facts import Kind, OnDone
 from indexer.errors import EncoderError
 from indexer.models import Vectors
 

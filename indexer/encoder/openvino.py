@@ -14,7 +14,7 @@ from openvino import properties
 from openvino.properties import hint
 from tokenizers import Tokenizer
 
-from indexer.encoder.encoder import TOKENIZER, Facts, Kind, OnDone
+from indexer.encoder.facts import TOKENIZER, Facts, Kind, OnDone
 from indexer.models import Vectors
 
 if TYPE_CHECKING:

@@ -53,13 +53,16 @@ def test_the_seed_question_is_answered_in_the_words_of_the_article(generation: G
     assert got.status == "answered"
     first = got.proof.citations[0].quote
     assert first.article_id == SEED_ID
-    assert first.text.startswith('Gabuev stated, "I don\'t expect')
+    assert first.text.startswith("Gabuev stated, \"I don't expect")
     assert "closer military cooperation" in first.text
     assert got.text.startswith(f"{first.text} [1]")
 
 
 def test_every_quote_stands_in_its_article_and_passage(generation: Generation, judged: list[Judged]) -> None:
-    passages = {passage.id: passage for passage, _ in generation.corpus.read(list(range(generation.corpus.passage_count)))}
+    passages = {
+        passage.id: passage
+        for passage, _ in generation.corpus.read(list(range(generation.corpus.passage_count)))
+    }
     quotes = [citation.quote for one in judged for citation in one.got.proof.citations]
     assert len(quotes) > 20
     for quote in quotes:

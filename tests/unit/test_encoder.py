@@ -196,7 +196,10 @@ def test_a_model_that_does_not_export_is_run_by_sentence_transformers(bag: Expor
     assert not list(bag.target.glob("model.*"))
     done: list[int] = []
     with foreign_warnings():
-        queries, passages = bag.encoder.encode_queries(texts), bag.encoder.encode_passages(texts * 30, done.append)
+        queries, passages = (
+            bag.encoder.encode_queries(texts),
+            bag.encoder.encode_passages(texts * 30, done.append),
+        )
     assert cosines(queries, normalised(bag.original, texts, "query")).min() >= 0.999
     assert cosines(passages, normalised(bag.original, texts * 30, "passage")).min() >= 0.999
     assert sum(done) == len(passages)

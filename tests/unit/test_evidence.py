@@ -26,7 +26,9 @@ def draw_quote(data: st.DataObject, articles: list[Article]) -> Quote:
 
 @settings(deadline=None)
 @given(st.data())
-def test_a_true_quote_passes_whole(generation: Generation, articles: list[Article], data: st.DataObject) -> None:
+def test_a_true_quote_passes_whole(
+    generation: Generation, articles: list[Article], data: st.DataObject
+) -> None:
     quote = draw_quote(data, articles)
     proof = prove(generation.corpus, [quote])
     assert proof.text == f"{quote.text} [1]"
@@ -36,10 +38,14 @@ def test_a_true_quote_passes_whole(generation: Generation, articles: list[Articl
 
 @settings(deadline=None)
 @given(st.data())
-def test_a_changed_letter_is_dropped(generation: Generation, articles: list[Article], data: st.DataObject) -> None:
+def test_a_changed_letter_is_dropped(
+    generation: Generation, articles: list[Article], data: st.DataObject
+) -> None:
     quote = draw_quote(data, articles)
     at = data.draw(st.integers(0, len(quote.text) - 1))
-    letter = data.draw(st.sampled_from([quote.text[at].swapcase(), " ", "", "x", "’", '"', "\u00a0", "e\u0301"]))
+    letter = data.draw(
+        st.sampled_from([quote.text[at].swapcase(), " ", "", "x", "’", '"', "\u00a0", "e\u0301"])
+    )
     forged = quote.text[:at] + letter + quote.text[at + 1 :]
     assume(forged != quote.text)
     proof = prove(generation.corpus, [replace(quote, text=forged)])
@@ -60,7 +66,9 @@ def test_a_shifted_place_is_dropped(
     assert not prove(generation.corpus, [replace(quote, place=place)]).citations
 
 
-@pytest.mark.parametrize("place", [Span(0, 0), Span(-5, 0), Span(5, 2), Span(0, 10**9), Span(10**9, 10**9 + 3)])
+@pytest.mark.parametrize(
+    "place", [Span(0, 0), Span(-5, 0), Span(5, 2), Span(0, 10**9), Span(10**9, 10**9 + 3)]
+)
 @pytest.mark.parametrize("text", ["", "Rus"])
 def test_a_place_outside_the_article_is_dropped(
     generation: Generation, articles: list[Article], place: Span, text: str
@@ -68,7 +76,9 @@ def test_a_place_outside_the_article_is_dropped(
     assert not prove(generation.corpus, [Quote(articles[0].id, "p", place, text)]).citations
 
 
-def test_the_end_of_an_article_is_not_counted_from_behind(generation: Generation, articles: list[Article]) -> None:
+def test_the_end_of_an_article_is_not_counted_from_behind(
+    generation: Generation, articles: list[Article]
+) -> None:
     article = articles[0]
     quote = Quote(article.id, "p", Span(-10, len(article.text)), article.text[-10:])
     assert not prove(generation.corpus, [quote]).citations
@@ -97,7 +107,9 @@ def test_markers_point_at_the_numbers_of_the_sources(
     expected = [quote for quote, true in zip(quotes, genuine, strict=True) if true]
     proof = prove(generation.corpus, offered)
     assert [citation.quote for citation in proof.citations] == expected
-    assert [source.id for source in proof.sources] == list(dict.fromkeys(quote.article_id for quote in expected))
+    assert [source.id for source in proof.sources] == list(
+        dict.fromkeys(quote.article_id for quote in expected)
+    )
     rest = proof.text
     for citation in proof.citations:
         marker = f"[{citation.number}]"

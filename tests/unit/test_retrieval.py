@@ -27,7 +27,9 @@ def ranking(rows: Sequence[int], scores: Sequence[float]) -> Ranking:
 
 
 @st.composite
-def rankings(draw: st.DrawFn, scores: st.SearchStrategy[float], min_size: int = 0, max_size: int = 30) -> Ranking:
+def rankings(
+    draw: st.DrawFn, scores: st.SearchStrategy[float], min_size: int = 0, max_size: int = 30
+) -> Ranking:
     rows = draw(st.lists(st.integers(0, 60), unique=True, min_size=min_size, max_size=max_size))
     return ranking(rows, draw(st.lists(scores, min_size=len(rows), max_size=len(rows))))
 
@@ -80,7 +82,9 @@ def test_what_is_first_in_both_is_first(dense: Ranking, lexical: Ranking) -> Non
     st.integers(0, 40),
     st.sampled_from([1, 5, 40]),
 )
-def test_reading_deeper_reorders_nothing(seed: int, scaled: int, more: int, still_more: int, apart: int) -> None:
+def test_reading_deeper_reorders_nothing(
+    seed: int, scaled: int, more: int, still_more: int, apart: int
+) -> None:
     """Ties included, save where every score within the scaled depth is the same."""
     random = np.random.default_rng(seed)
 
@@ -103,7 +107,9 @@ def test_reading_deeper_reorders_nothing(seed: int, scaled: int, more: int, stil
     assert [(one.row, one.score) for one in second[: len(first)]] == [(one.row, one.score) for one in first]
 
 
-def found(generation: Generation, text: str, limit: int, offset: int = 0, group_by: GroupBy = "passage") -> list[Hit]:
+def found(
+    generation: Generation, text: str, limit: int, offset: int = 0, group_by: GroupBy = "passage"
+) -> list[Hit]:
     return search(generation, SearchQuery(text, limit=limit, offset=offset, group_by=group_by)).hits
 
 
@@ -131,14 +137,18 @@ def test_a_list_read_to_its_end_holds_everything_once(generation: Generation) ->
     passages = found(generation, QUESTIONS[0], 1000)
     articles = found(generation, QUESTIONS[0], 1000, group_by="article")
     assert sorted(hit.passage.row for hit in passages) == list(range(generation.corpus.passage_count))
-    assert sorted(hit.article.id for hit in articles) == sorted(article.id for article, _ in generation.corpus.articles())
+    assert sorted(hit.article.id for hit in articles) == sorted(
+        article.id for article, _ in generation.corpus.articles()
+    )
 
 
 def test_an_article_stands_where_its_best_passage_does(generation: Generation) -> None:
     best: dict[str, str] = {}
     for hit in found(generation, QUESTIONS[0], 1000):
         best.setdefault(hit.article.id, hit.passage.id)
-    assert [hit.passage.id for hit in found(generation, QUESTIONS[0], 1000, group_by="article")] == list(best.values())
+    assert [hit.passage.id for hit in found(generation, QUESTIONS[0], 1000, group_by="article")] == list(
+        best.values()
+    )
 
 
 @pytest.mark.parametrize("mode", ["hybrid", "dense"])
@@ -186,7 +196,9 @@ def test_each_mode_asks_the_rankings_it_names(generation: Generation, question: 
     terms = set(generation.fulltext.terms(question))
     for hit in search(generation, SearchQuery(question, mode="dense", limit=50)).hits:
         assert hit.lexical is None
-        assert hit.dense == pytest.approx(float(generation.vectors.vectors(np.array([hit.passage.row]))[0] @ asked), abs=1e-3)
+        assert hit.dense == pytest.approx(
+            float(generation.vectors.vectors(np.array([hit.passage.row]))[0] @ asked), abs=1e-3
+        )
     for hit in search(generation, SearchQuery(question, mode="lexical", limit=50)).hits:
         assert hit.dense is None
         assert hit.lexical is not None

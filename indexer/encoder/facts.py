@@ -1,0 +1,46 @@
+"""What every part of an encoder's folder agrees on: its file names, and the facts of its model."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from indexer.errors import EncoderError
+
+Kind = Literal["query", "passage"]
+OnDone = Callable[[int], None]
+TOKENIZER = "tokenizer.json"
+_FACTS = "encoder.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a generation says of its encoder; written beside it as JSON.
+
+    `fingerprint` identifies the model's files, `max_tokens` counts the special tokens (longer
+    texts are truncated), `least_cosine` is the smallest agreement with sentence-transformers
+    that the export measured, in [-1, 1].
+    """
+
+    model: str
+    fingerprint: str
+    runtime: Literal["openvino", "sentence-transformers"]
+    dimension: int
+    max_tokens: int
+    query_prompt: str
+    passage_prompt: str
+    least_cosine: float
+
+    def write(self, folder: Path) -> None:
+        (folder / _FACTS).write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> "Facts":
+        """Raises EncoderError where the folder holds no encoder of this version."""
+        try:
+            return cls(**json.loads((folder / _FACTS).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise EncoderError(
+                f"{folder}: holds no encoder that this version reads ({error}); run: dateline index build"
+            ) from error
