@@ -18,7 +18,7 @@ from rich.text import Text
 
 import indexer.cli
 from indexer.cli import IndexOption, JsonOption
-from indexer.errors import DatelineError
+from indexer.errors import DatelineError, NoIndexError
 from indexer.folder import IndexFolder
 from service.listening import listening_socket
 from service.settings import Settings, load, origin
@@ -127,8 +127,9 @@ def serve(
     from service.served import Served  # noqa: PLC0415
 
     served = Served(folder, workers=settings.workers)
-    # The index loads while the web framework is imported: ready a third sooner.
-    Thread(target=served.refresh, name="load", daemon=True).start()
+    # The index loads while the web framework is imported.
+    loading = Thread(target=served.refresh, name="load", daemon=True)
+    loading.start()
     import uvicorn  # noqa: PLC0415
 
     from service.app import create_app  # noqa: PLC0415
@@ -143,6 +144,9 @@ def serve(
         server_header=False,
         timeout_graceful_shutdown=10,
     )
+    loading.join()
+    if not served.ready and not wait:
+        raise NoIndexError(f"{settings.index}: no generation can be served; run: dateline index build PATH…")
     with listening:
         uvicorn.Server(config).run(sockets=[listening])
 

@@ -41,7 +41,7 @@ class Served:
         self._lock = Lock()
         self._refreshing = Lock()
         self._tenancy: _Tenancy | None = None
-        self._seen: str | None = None  # what CURRENT named when it was last looked at
+        self._looked: tuple[str | None, list[str]] | None = None  # what the last look found
 
     @contextmanager
     def lease(self) -> Iterator[Generation]:
@@ -72,29 +72,31 @@ class Served:
     async def watch(self) -> None:
         """Follows CURRENT until cancelled."""
         while True:
-            await asyncio.to_thread(self.refresh)
+            try:
+                await asyncio.to_thread(self.refresh)
+            except Exception:  # a bug or a failing disk must not end the watch: what is served stays
+                log.exception("looking for a new generation failed")
             await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
 
     def refresh(self) -> None:
         """Serves what CURRENT names, if that changed and is whole; otherwise what was served stays."""
         with self._refreshing:
-            self._refresh()
-
-    def _refresh(self) -> None:
-        named = self._index.current()
-        if self._tenancy and (named is None or named == self._seen):
-            return
-        try:
-            generation = self._open(named)
-            _try_out(generation)
-        except DatelineError as error:
-            if self._tenancy or named != self._seen:
-                log.error("generation %s is refused: %s", named, error)  # noqa: TRY400  the message says it all
-            self._seen = named
-            return
-        self._seen = named
-        self._exchange(generation)
-        log.info("serving generation %s", generation.id)
+            looked = self._index.current(), self._index.ids()
+            if looked == self._looked:
+                return
+            self._looked = looked
+            named = looked[0]
+            serving = self._tenancy.generation if self._tenancy else None
+            if serving and named in {None, serving.id}:
+                return
+            try:
+                generation = self._open(named, serving)
+            except DatelineError as error:
+                if looked[1]:  # an index that is not there yet is no error: it is waited for
+                    log.error("generation %s is refused: %s", named, error)  # noqa: TRY400  the message says it
+                return
+            self._exchange(generation)
+            log.info("serving generation %s", generation.id)
 
     def close(self) -> None:
         with self._lock:
@@ -102,10 +104,18 @@ class Served:
                 self._retire(self._tenancy)
             self._tenancy = None
 
-    def _open(self, named: str | None) -> Generation:
-        if self._tenancy is None or named is None:
-            return open_best(self._index, log.error)
-        return Generation(self._index, named, encoder=self._tenancy.generation.encoder)
+    def _open(self, named: str | None, serving: Generation | None) -> Generation:
+        """Opened, verified and tried out: what cannot serve is refused, and the first user does not wait."""
+        if named is None or serving is None:
+            generation = open_best(self._index, log.error)
+        else:
+            generation = Generation(self._index, named, encoder=serving.encoder)
+        try:
+            search(generation, SearchQuery("news", limit=1))
+        except BaseException:
+            generation.close()
+            raise
+        return generation
 
     def _exchange(self, generation: Generation) -> None:
         with self._lock:
@@ -120,8 +130,3 @@ class Served:
     def _close_if_unused(self, tenancy: _Tenancy) -> None:
         if tenancy.retired and not tenancy.users:
             tenancy.generation.close()
-
-
-def _try_out(generation: Generation) -> None:
-    """One real search, so that what cannot serve is refused, and the first user does not wait."""
-    search(generation, SearchQuery("news", limit=1))

@@ -61,7 +61,7 @@ def test_a_shifted_place_is_dropped(
     article = generation.corpus.article(quote.article_id)
     assert article is not None
     place = Span(quote.place.start + shift, quote.place.end + shift + longer)
-    there = article.text[place.start : place.end] if 0 <= place.start else None
+    there = article.text[place.start : place.end] if place.start >= 0 else None
     assume(there != quote.text)
     assert not prove(generation.corpus, [replace(quote, place=place)]).citations
 

@@ -15,7 +15,8 @@ from indexer.vectors import VectorIndex
 
 def unit_vectors(count: int, dimension: int, seed: int) -> Vectors:
     rows = np.random.default_rng(seed).normal(size=(count, dimension))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    unit: Vectors = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return unit
 
 
 @pytest.fixture(scope="module")
