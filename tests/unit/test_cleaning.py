@@ -4,7 +4,7 @@ import string
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.cleaning import clean
@@ -164,6 +164,7 @@ def test_composed_and_decomposed_letters_become_the_same() -> None:
     assert cleaned("Cafe\u0301 is open.").text == "Caf\u00e9 is open."
 
 
+@settings(deadline=None)
 @given(
     st.sets(st.sampled_from(HEAD)).flatmap(lambda lines: st.permutations(sorted(lines))),
     sentence_line(),
@@ -178,6 +179,7 @@ def test_every_line_of_the_story_survives_between_head_and_tail(
     assert cleaned("\n".join([*head, *story, *tail])).text == "\n\n".join(story)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from([*HEAD, *TAIL, "A teaser", "A council votes"])
@@ -194,6 +196,7 @@ def test_cleaning_a_cleaned_text_changes_nothing(lines: list[str]) -> None:
         assert twice.text == once.text
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_becomes_lines_without_what_no_reader_sees(text: str) -> None:
     article = clean(RawArticle("a", text, "here", title="T")).article

@@ -43,6 +43,7 @@ def raw_score(ranking: Ranking, row: int) -> float | None:
     return float(scores[at[0]]) if len(at) else None
 
 
+@settings(deadline=None)
 @given(rankings(SCORES), rankings(SCORES))
 def test_fusion_keeps_every_passage_once(dense: Ranking, lexical: Ranking) -> None:
     fused = fuse(dense, lexical)
@@ -54,6 +55,7 @@ def test_fusion_keeps_every_passage_once(dense: Ranking, lexical: Ranking) -> No
         assert one.lexical == raw_score(lexical, one.row)
 
 
+@settings(deadline=None)
 @given(rankings(SCORES), rankings(SCORES))
 def test_fused_scores_fall_and_stay_within_bounds(dense: Ranking, lexical: Ranking) -> None:
     scores = [one.score for one in fuse(dense, lexical)]
@@ -61,6 +63,7 @@ def test_fused_scores_fall_and_stay_within_bounds(dense: Ranking, lexical: Ranki
     assert all(0 <= score <= 1 for score in scores)
 
 
+@settings(deadline=None)
 @given(rankings(SCORES, min_size=1))
 def test_one_ranking_alone_keeps_its_order(alone: Ranking) -> None:
     nothing = ranking([], [])
@@ -69,6 +72,7 @@ def test_one_ranking_alone_keeps_its_order(alone: Ranking) -> None:
     assert fuse(alone, nothing)[0].score == 1
 
 
+@settings(deadline=None)
 @given(rankings(SCORES, min_size=1), rankings(SCORES, min_size=1))
 def test_what_is_first_in_both_is_first(dense: Ranking, lexical: Ranking) -> None:
     row = dense[0][0]

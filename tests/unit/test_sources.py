@@ -233,7 +233,7 @@ def test_a_path_that_cannot_be_read_is_refused_before_any_work(tmp_path: Path) -
 WORDS = st.lists(st.text(string.ascii_lowercase, min_size=3, max_size=12), min_size=60, max_size=100)
 
 
-@settings(max_examples=40)
+@settings(deadline=None, max_examples=40)
 @given(WORDS, st.integers(60, 90), st.sampled_from(["\n", "\r\n"]))
 def test_a_paragraph_broken_at_a_fixed_width_is_one_line_again(
     words: list[str], width: int, end: str
