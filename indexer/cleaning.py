@@ -11,16 +11,22 @@ _INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2060\ufeff]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _SPACES = re.compile(r"[^\S\n]+")
 _COPYRIGHT = re.compile(
-    r"(?:©|\(c\)|copyright\s*(?=©|\(c\)|\d{4}|by\b))\s*(?:©\s*|\(c\)\s*)?"
-    r"(?:\d{4}\s*(?:[-–]\s*\d{4}\s*)?)?(?:by\s+)?(?P<owner>[^.|©]*)",
+    r"(?:©|\(c\)|copyright\s*(?=©|\(c\)|\d{4}))\s*(?:©\s*|\(c\)\s*)?"
+    r"(?:\d{4}\s*(?:[-–]\s*\d{4}\s*)?)?(?:by\s+)?(?P<owner>[^.|©]{0,80})",
     re.IGNORECASE,
 )
-_CALL_TO_ACTION = re.compile(
-    r"(?:read (?:more|next|also)|related (?:stories|articles|topics|content)|more on this story|more from"
-    r"|sign up (?:for|to)|subscribe|follow us|share (?:this|on)|click here|advertisement|sponsored"
-    r"|all rights reserved|powered by|terms of (?:use|service)|privacy policy|cookie (?:policy|settings)"
-    r"|comments? \(\d+\)|log ?in|skip to (?:main )?content|back to top|most (?:read|popular)"
-    r"|get our newsletter|newsletter|print this (?:page|article))(?!\w)",
+# What asks the reader to do something; it may be a whole sentence.
+_CALL = re.compile(
+    r"(?:read (?:more|next|also)|sign up (?:for|to)|subscribe (?:to|now|here|today|for)|follow us"
+    r"|share (?:this|on)|click here|skip to (?:main )?content|back to top|get our newsletter"
+    r"|print this (?:page|article))(?!\w)",
+    re.IGNORECASE,
+)
+# What labels a part of the page; a sentence that begins so is the story's.
+_LABEL = re.compile(
+    r"(?:related (?:stories|articles|topics|content)|more on this story|more from|subscribe"
+    r"|advertisement|sponsored|all rights reserved|powered by|terms of (?:use|service)|privacy policy|cookie (?:policy|settings)"
+    r"|comments? \(\d+\)|log ?in|most (?:read|popular)|newsletter)(?!\w)",
     re.IGNORECASE,
 )
 _NAME = r"(?![a-z])[^\W\d_][\w.'’-]*"
@@ -32,7 +38,8 @@ _SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]]*$")
 _LONGEST_BOILERPLATE = 160  # characters; a longer line is a paragraph of the story
 _LONGEST_HEADLINE = 150
 _LONGEST_TEASER = 15  # words of another article's headline
-_LONGEST_CALL = 20  # words of "Sign up for …"
+_LONGEST_CALL = 25  # words of "Sign up for …"
+_LONGEST_LABEL = 5  # words of "All rights reserved."
 _LONGEST_LEAD_TITLE = 90
 
 
@@ -78,7 +85,7 @@ def clean(raw: RawArticle) -> Cleaned:
 def _lines(text: str) -> list[str]:
     """The text's lines without what no reader sees: NFC, plain spaces, no control characters."""
     text = _SURROGATES.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
-    text = _INVISIBLE.sub("", unicodedata.normalize("NFC", text))
+    text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
     lines = (_SPACES.sub(" ", line).strip() for line in re.split(r"[\n\u2028\u2029]", text))
     return [line for line in lines if line]
 
@@ -139,11 +146,11 @@ def _is_short(line: str) -> bool:
 
 
 def _is_boilerplate(line: str) -> bool:
-    if len(line) > _LONGEST_BOILERPLATE:
+    words = len(line.split())
+    if len(line) > _LONGEST_BOILERPLATE or words > _LONGEST_CALL:
         return False
-    if _COPYRIGHT.match(line):
-        return True
-    return bool(_CALL_TO_ACTION.match(line)) and len(line.split()) <= _LONGEST_CALL
+    is_sentence = bool(_SENTENCE_END.search(line)) and words > _LONGEST_LABEL
+    return bool(_COPYRIGHT.match(line) or _CALL.match(line) or (_LABEL.match(line) and not is_sentence))
 
 
 def _owner(lines: list[str]) -> str:

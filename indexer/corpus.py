@@ -126,7 +126,7 @@ class Corpus:
         found = dict(
             self._db.execute(
                 "SELECT row, article FROM passage WHERE row IN (SELECT value FROM json_each(?))",
-                (json.dumps(rows),),
+                (json.dumps(list(rows)),),
             )
         )
         return [found[row] for row in rows]
@@ -138,7 +138,7 @@ class Corpus:
             f"SELECT passage.row, start, end, first_passage, {_FIELDS}"
             " FROM passage JOIN article ON article.row = passage.article"
             " WHERE passage.row IN (SELECT value FROM json_each(?))",
-            (json.dumps(rows),),
+            (json.dumps(list(rows)),),
         ):
             article = Article(*fields)
             text = article.text[start:end]

@@ -17,6 +17,7 @@ _MONTH = "|".join(_MONTHS)
 _LABEL = r"(?:(?:first |last )?(?:published|posted|updated)(?: on| at)?\s*:?\s*)?"
 _WEEKDAY = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?\s+)?"
 _CLOCK = r"(?:\s*[,|·—–-]?\s*(?:at )?\d{1,2}[:.]\d{2}(?:\s*[ap]\.?m\.?)?(?:\s+[A-Z]{2,5})?)?"
+_ISO_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]")
 _YEAR = r"(?P<year>[12]\d{3})"
 _WHOLE_LINE = tuple(
     re.compile(rf"\s*{_LABEL}{_WEEKDAY}{day}{_CLOCK}\s*\.?\s*", re.IGNORECASE)
@@ -58,10 +59,11 @@ def parse_published(stated: str) -> str | None:
         return date.fromisoformat(stated).isoformat()
     except ValueError:
         pass
-    try:
-        return datetime.fromisoformat(stated).isoformat()
-    except ValueError:
-        pass
+    if _ISO_MOMENT.match(stated):  # fromisoformat alone takes epoch milliseconds for the year 1612
+        try:
+            return datetime.fromisoformat(stated).isoformat()
+        except ValueError:
+            return None
     if day := date_line(stated):
         return day
     try:

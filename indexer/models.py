@@ -1,7 +1,7 @@
 """The things that flow through the indexer: frozen, and valid from construction on."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 import numpy as np
@@ -63,6 +63,15 @@ class Article:
     def day(self) -> date | None:
         """The calendar day of publication, as the source's own clock showed it."""
         return date.fromisoformat(self.published_at[:10]) if self.published_at else None
+
+    @property
+    def moment(self) -> datetime | None:
+        """The moment of publication, for putting articles in order: a day alone counts from its
+        first minute, a time without an offset as UTC."""
+        if not self.published_at:
+            return None
+        moment = datetime.fromisoformat(self.published_at)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class Span(NamedTuple):

@@ -1,6 +1,7 @@
 """A question to ranked passages: two searches, fused, filtered before they are ranked."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 import numpy as np
@@ -50,6 +51,7 @@ class Results:
 
 
 Ranking = tuple[Rows, Scores]
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _NOTHING: Ranking = (np.empty(0, np.int64), np.empty(0, np.float32))
 
 
@@ -89,7 +91,7 @@ def search(generation: Generation, query: SearchQuery) -> Results:
     end = query.offset + query.limit
     if query.sort == "date":
         hits = _hits(generation, fused)
-        hits.sort(key=lambda hit: hit.article.published_at or "", reverse=True)
+        hits.sort(key=lambda hit: hit.article.moment or _NEVER, reverse=True)
         hits = hits[query.offset : end]
     else:
         hits = _hits(generation, fused[query.offset : end])
@@ -119,11 +121,10 @@ def fuse(dense: Ranking, lexical: Ranking) -> list[Fused]:
 
 def _scaled(scores: Scores) -> list[float]:
     """To [0, 1]: 1 the first, 0 the last within the scaled depth and all behind it."""
-    top, floor = float(scores[0]), float(scores[min(len(scores), _SCALED_DEPTH) - 1])
-    if top == floor:
-        return [1.0 if score == top else 0.0 for score in scores.tolist()]
-    scaled: list[float] = np.clip((scores.astype(np.float64) - floor) / (top - floor), 0.0, 1.0).tolist()
-    return scaled
+    within = scores[:_SCALED_DEPTH].astype(np.float64)
+    top, floor = within[0], within[-1]
+    scaled = (within - floor) / (top - floor) if top > floor else np.ones_like(within)
+    return [*scaled.tolist(), *[0.0] * (len(scores) - len(within))]
 
 
 def _best_of_each_article(generation: Generation, fused: list[Fused]) -> list[Fused]:

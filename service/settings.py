@@ -70,7 +70,7 @@ def load(**flags: Any) -> Settings:  # noqa: ANN401  pydantic checks them
             raise UsageError(f"{name}: no such setting; run: dateline config show")
     try:
         return Settings(**given)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{config_file()}: is not TOML ({error})") from error
     except ValidationError as error:
         problem = error.errors()[0]

@@ -45,7 +45,7 @@ class Encoder:
             return OpenVinoRuntime(self._folder, self.facts)
         from indexer.encoder.fallback import SentenceTransformersRuntime  # noqa: PLC0415
 
-        return SentenceTransformersRuntime(self._folder)
+        return SentenceTransformersRuntime(self._folder, self.facts)
 
     def load(self) -> None:
         """Loads the network now rather than in the first question's time."""

@@ -158,8 +158,6 @@ def _save_tokenizer(loaded: "SentenceTransformer", target: Path) -> None:
 
 
 def _facts(model: str, source: Path, loaded: "SentenceTransformer") -> Facts:
-    prompts = loaded.prompts
-    default = prompts.get(loaded.default_prompt_name or "") or ""
     limits = (loaded.max_seq_length, getattr(loaded.tokenizer, "model_max_length", None))
     return Facts(
         model=model,
@@ -167,10 +165,20 @@ def _facts(model: str, source: Path, loaded: "SentenceTransformer") -> Facts:
         runtime="openvino",
         dimension=int(loaded.encode(["dimension"], show_progress_bar=False).shape[1]),
         max_tokens=int(min([limit for limit in limits if limit] + [_NO_LIMIT])),
-        query_prompt=prompts.get("query") or default,
-        passage_prompt=prompts.get("document") or prompts.get("passage") or default,
+        query_prompt=_prompt(loaded, "query"),
+        passage_prompt=_prompt(loaded, "document", "passage", "corpus"),
         least_cosine=0.0,
     )
+
+
+def _prompt(loaded: "SentenceTransformer", *names: str) -> str:
+    """The first of the model's prompts of these names that says anything, else its default one.
+
+    sentence-transformers itself takes an empty "document" prompt, which it adds on loading, before
+    the "passage" prompt that the model's author wrote.
+    """
+    prompts = (loaded.prompts.get(name) for name in (*names, loaded.default_prompt_name or ""))
+    return next(filter(None, prompts), "")
 
 
 def _convert(loaded: "SentenceTransformer", facts: Facts, target: Path) -> str:
@@ -203,18 +211,20 @@ def _convert(loaded: "SentenceTransformer", facts: Facts, target: Path) -> str:
             warnings.simplefilter("ignore")  # the tracer's remarks on shapes; the comparison decides
             convert(Network(), {"input_ids": ids, "attention_mask": mask}, target)
         facts.write(target)
-        cosine = _least_cosine(loaded, Encoder(target))
+        cosine = _least_cosine(loaded, facts, Encoder(target))
     except Exception as error:  # noqa: BLE001  whatever a foreign model raises, there is a fallback
         return f"does not export to OpenVINO ({type(error).__name__}: {str(error)[:200]})"
     replace(facts, least_cosine=round(cosine, 6)).write(target)
     return "" if cosine >= _LEAST_COSINE else f"its export differs from the original (cosine {cosine:.4f})"
 
 
-def _least_cosine(loaded: "SentenceTransformer", exported: Encoder) -> float:
+def _least_cosine(loaded: "SentenceTransformer", facts: Facts, exported: Encoder) -> float:
     """The smallest agreement on texts of several lengths, as questions and as passages."""
     samples = list(_SAMPLES)
+    queries = loaded.encode_query(samples, prompt=facts.query_prompt, normalize_embeddings=True)
+    passages = loaded.encode_document(samples, prompt=facts.passage_prompt, normalize_embeddings=True)
     pairs = (
-        (loaded.encode_query(samples, normalize_embeddings=True), exported.encode_queries(samples)),
-        (loaded.encode_document(samples, normalize_embeddings=True), exported.encode_passages(samples)),
+        (np.asarray(queries), exported.encode_queries(samples)),
+        (np.asarray(passages), exported.encode_passages(samples)),
     )
-    return float(min((np.asarray(ours) * theirs).sum(axis=1).min() for ours, theirs in pairs))
+    return float(min((theirs * ours).sum(axis=1).min() for theirs, ours in pairs))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from indexer.encoder.facts import Kind, OnDone
+from indexer.encoder.facts import Facts, Kind, OnDone
 from indexer.errors import EncoderError
 from indexer.models import Vectors
 
@@ -16,7 +16,7 @@ _WINDOW = 64
 class SentenceTransformersRuntime:
     """Slower to start and to run than an exported graph; takes any model and device."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, facts: Facts) -> None:
         try:
             from sentence_transformers import SentenceTransformer  # noqa: PLC0415
         except ImportError as error:
@@ -24,6 +24,7 @@ class SentenceTransformersRuntime:
                 f"{folder}: this model could not be exported and needs sentence-transformers; "
                 "run: pip install 'dateline[build]'"
             ) from error
+        self._prompts = {"query": facts.query_prompt, "passage": facts.passage_prompt}
         self._model = SentenceTransformer(str(folder / MODEL), trust_remote_code=False)
 
     def encode(self, texts: Sequence[str], kind: Kind, on_done: OnDone) -> Vectors:
@@ -32,6 +33,8 @@ class SentenceTransformersRuntime:
         parts = []
         for start in range(0, len(texts), _WINDOW):
             window = list(texts[start : start + _WINDOW])
-            parts.append(np.asarray(encode(window, normalize_embeddings=True, show_progress_bar=False)))
+            prompt = self._prompts[kind]
+            found = encode(window, prompt=prompt, normalize_embeddings=True, show_progress_bar=False)
+            parts.append(np.asarray(found))
             on_done(len(window))
         return np.concatenate(parts).astype(np.float32)

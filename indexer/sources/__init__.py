@@ -77,7 +77,7 @@ def _read_file(file: Path, place: Path, intake: Intake) -> Iterator[RawArticle]:
     try:
         with file.open("rb") as stream:
             start = stream.read(_SNIFFED)
-            if not start.strip():
+            if len(start) < _SNIFFED and not start.strip():
                 return intake.skip(str(file), "the file is empty")
             if jsonl.recognises(start, file.suffix):
                 stream.seek(0)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from html import unescape
 
 import yaml
 from markdown_it import MarkdownIt
@@ -11,6 +12,10 @@ from indexer.models import RawArticle
 from indexer.sources.fields import article_from
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?P<fields>.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
+
+_MARKDOWN = MarkdownIt("commonmark").enable("table")
+_TAG = re.compile(r"<[^>]*>")
+_UNSEEN = re.compile(r"\s*<(?:script|style|!--)", re.IGNORECASE)
 
 
 def recognises(content: str, suffix: str) -> bool:
@@ -26,7 +31,7 @@ def read(content: str, article_id: str, origin: str) -> RawArticle:
     match = _FRONT_MATTER.match(content)
     fields = _fields(match["fields"]) if match else {}
     body = content[match.end() :] if match else content
-    fields["text"] = "\n\n".join(_paragraphs(MarkdownIt("commonmark").parse(body)))
+    fields["text"] = "\n\n".join(_paragraphs(_MARKDOWN.parse(body)))
     return article_from(fields, article_id, origin)
 
 
@@ -53,13 +58,13 @@ def _paragraphs(tokens: list[Token]) -> Iterator[str]:
             yield "".join(_words(token.children or []))
         elif token.type in {"fence", "code_block"}:
             yield token.content
+        elif token.type == "html_block" and not _UNSEEN.match(token.content):
+            yield unescape(_TAG.sub(" ", token.content))
 
 
 def _words(tokens: list[Token]) -> Iterator[str]:
     for token in tokens:
         if token.type in {"softbreak", "hardbreak"}:
             yield " "
-        elif token.type == "image":
-            yield ""  # a caption in the picture's place would read as the story's words
-        else:
+        elif token.type not in {"image", "html_inline"}:  # a picture's caption is not the story's words
             yield token.content
