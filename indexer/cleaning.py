@@ -25,8 +25,8 @@ _CALL = re.compile(
 # What labels a part of the page; a sentence that begins so is the story's.
 _LABEL = re.compile(
     r"(?:related (?:stories|articles|topics|content)|more on this story|more from|subscribe"
-    r"|advertisement|sponsored|all rights reserved|powered by|terms of (?:use|service)|privacy policy|cookie (?:policy|settings)"
-    r"|comments? \(\d+\)|log ?in|most (?:read|popular)|newsletter)(?!\w)",
+    r"|advertisement|sponsored|all rights reserved|powered by|terms of (?:use|service)|privacy policy"
+    r"|cookie (?:policy|settings)|comments? \(\d+\)|log ?in|most (?:read|popular)|newsletter)(?!\w)",
     re.IGNORECASE,
 )
 _NAME = r"(?![a-z])[^\W\d_][\w.'’-]*"

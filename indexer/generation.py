@@ -31,7 +31,7 @@ class Generation:
             opened.callback(self.corpus.close)
             self.vectors = VectorIndex.open(self.path / VECTORS)
             self.fulltext = FullTextIndex(self.path / FULLTEXT)
-            stored = Encoder(self.path / ENCODER)
+            stored = Encoder(self.path / ENCODER, streams=1)
             self.encoder = encoder if encoder and encoder.facts == stored.facts else stored
             counts = {self.corpus.passage_count, len(self.vectors), len(self.fulltext)}
             if counts != {self.manifest.counts["passages"]}:

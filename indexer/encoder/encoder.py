@@ -23,10 +23,15 @@ class Runtime(Protocol):
 class Encoder:
     """Reads the folder that `export` wrote. Threads may share it."""
 
-    def __init__(self, folder: Path) -> None:
-        """Reads the facts alone: tokenizer and network load at first use, or by `load`."""
+    def __init__(self, folder: Path, *, streams: int = 0) -> None:
+        """Reads the facts alone: tokenizer and network load at first use, or by `load`.
+
+        `streams`: how many inferences run side by side, sharing the cores; 0 means one for each
+        core, the most texts a second. 1 gives each inference every core, the soonest answer.
+        """
         self.facts = Facts.read(folder)
         self._folder = folder
+        self._streams = streams
         self._loading = Lock()
 
     @cached_property
@@ -42,7 +47,7 @@ class Encoder:
         if self.facts.runtime == "openvino":
             from indexer.encoder.openvino import OpenVinoRuntime  # noqa: PLC0415
 
-            return OpenVinoRuntime(self._folder, self.facts)
+            return OpenVinoRuntime(self._folder, self.facts, streams=self._streams)
         from indexer.encoder.fallback import SentenceTransformersRuntime  # noqa: PLC0415
 
         return SentenceTransformersRuntime(self._folder, self.facts)

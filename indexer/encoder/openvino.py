@@ -32,9 +32,9 @@ def convert(network: "torch.nn.Module", example: dict[str, "torch.Tensor"], fold
 
 
 class OpenVinoRuntime:
-    """One compiled graph with a stream for each core."""
+    """One compiled graph, run on one or several streams that share the cores."""
 
-    def __init__(self, folder: Path, facts: Facts) -> None:
+    def __init__(self, folder: Path, facts: Facts, *, streams: int) -> None:
         self._dimension = facts.dimension
         self._prompts = {"query": facts.query_prompt, "passage": facts.passage_prompt}
         self._tokenizer: Tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
@@ -42,21 +42,20 @@ class OpenVinoRuntime:
         self._tokenizer.enable_truncation(facts.max_tokens)
         core = ov.Core()
         has_bf16 = "BF16" in core.get_property("CPU", properties.device.capabilities)
-        self._streams = (
-            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        )
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        streams = streams or cores
         compiled = core.compile_model(
             core.read_model(folder / _GRAPH),
             "CPU",
             {
                 # bf16 where the CPU computes in it: twice as fast at a cosine of .9999
                 hint.inference_precision: ov.Type.bf16 if has_bf16 else ov.Type.f32,
-                properties.num_streams: self._streams,
-                properties.inference_num_threads: self._streams,
+                properties.num_streams: streams,
+                properties.inference_num_threads: cores,
             },
         )
         self._idle: SimpleQueue[ov.InferRequest] = SimpleQueue()
-        for _ in range(self._streams):
+        for _ in range(streams):
             self._idle.put(compiled.create_infer_request())
 
     def encode(self, texts: Sequence[str], kind: Kind, on_done: OnDone) -> Vectors:
