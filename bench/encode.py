@@ -68,7 +68,7 @@ def query_ms(encode: Encode, questions: list[str]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--passages", type=int, default=400)
-    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--data", type=Path, default=default_data())
     parser.add_argument("--json", type=Path, help="also write the figures with their conditions here")
     arguments = parser.parse_args()

@@ -17,7 +17,8 @@ _MONTH = "|".join(_MONTHS)
 _LABEL = r"(?:(?:first |last )?(?:published|posted|updated)(?: on| at)?\s*:?\s*)?"
 _WEEKDAY = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?\s+)?"
 _CLOCK = r"(?:\s*[,|·—–-]?\s*(?:at )?\d{1,2}[:.]\d{2}(?:\s*[ap]\.?m\.?)?(?:\s+[A-Z]{2,5})?)?"
-_ISO_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]")
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]|$)|\d{8}$")
+_ISO_DAY_LENGTH = len("2023-10-16")
 _YEAR = r"(?P<year>[12]\d{3})"
 _WHOLE_LINE = tuple(
     re.compile(rf"\s*{_LABEL}{_WEEKDAY}{day}{_CLOCK}\s*\.?\s*", re.IGNORECASE)
@@ -55,13 +56,10 @@ def parse_published(stated: str) -> str | None:
     None for what it cannot read: the caller says so.
     """
     stated = stated.strip()
-    try:
-        return date.fromisoformat(stated).isoformat()
-    except ValueError:
-        pass
-    if _ISO_MOMENT.match(stated):  # fromisoformat alone takes epoch milliseconds for the year 1612
+    if _ISO.match(stated):  # fromisoformat alone takes the seconds of an epoch for a day of 1612
         try:
-            return datetime.fromisoformat(stated).isoformat()
+            whole_day = len(stated) <= _ISO_DAY_LENGTH
+            return (date if whole_day else datetime).fromisoformat(stated).isoformat()
         except ValueError:
             return None
     if day := date_line(stated):

@@ -120,6 +120,25 @@ def test_a_sentence_of_the_story_that_begins_like_boilerplate_is_kept(line: str)
     assert cleaned(text).text == f"The council voted late.\n\n{line}\n\nIt was close."
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Sponsored by the county, the fair opened on Friday.",
+        "Subscribe is the one button that nobody pressed.",
+        "Copyright by Ann Lee was never in doubt, the court held.",
+        "Newsletters are back in fashion, and the town prints two.",
+    ],
+)
+def test_a_story_may_begin_and_end_with_such_a_sentence(line: str) -> None:
+    article = cleaned(f"{line}\nThe council voted late.\n{line}\n© 2026 The Ledger. All rights reserved.")
+    assert article.text == f"{line}\n\nThe council voted late.\n\n{line}"
+    assert article.source == "The Ledger"
+
+
+def test_a_mark_behind_an_invisible_character_is_composed_as_well() -> None:
+    assert cleaned("The Cafe\u200b\u0301 is open.").text == "The Café is open."
+
+
 def test_calls_to_action_between_paragraphs_go() -> None:
     article = cleaned("The council voted late.\nRead more\nAdvertisement\nIt was close.")
     assert article.text == "The council voted late.\n\nIt was close."

@@ -92,7 +92,18 @@ def test_the_mail_format_of_feeds_is_read(moment: datetime, hours: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "stated", ["", "yesterday", "last Tuesday at 5", "n/a", "May 2023", "12:30", "16/10/2023"]
+    "stated",
+    [
+        "",
+        "yesterday",
+        "last Tuesday at 5",
+        "n/a",
+        "May 2023",
+        "12:30",
+        "16/10/2023",
+        "1612110512300",
+        "1612110512",
+    ],
 )
 def test_what_cannot_be_read_is_none_and_no_guess(stated: str) -> None:
     assert parse_published(stated) is None

@@ -53,7 +53,11 @@ def cosines(ours: Vectors, theirs: Vectors) -> Vectors:
 def normalised(model: SentenceTransformer, texts: Sequence[str], kind: str) -> Vectors:
     encode = model.encode_query if kind == "query" else model.encode_document
     with foreign_warnings():
-        return np.asarray(encode(list(texts), normalize_embeddings=True, show_progress_bar=False))
+        # The prompt by name: left alone, encode_document prefers an empty one that it added itself.
+        prompt = model.prompts.get(kind, "")
+        return np.asarray(
+            encode(list(texts), prompt=prompt, normalize_embeddings=True, show_progress_bar=False)
+        )
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Exported:
                 Pooling(32, pooling_mode="cls"),
                 Dense(32, 24),
             ],
-            prompts={"query": "ask: ", "document": "tell of this: "},
+            prompts={"query": "ask: ", "passage": "tell of this: "},
             device="cpu",
         )
     return exported(model, folder / "exported")

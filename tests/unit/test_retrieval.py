@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.generation import Generation
-from indexer.models import Filters
+from indexer.models import Article, Filters
 from service import retrieval
 from service.retrieval import GroupBy, Hit, Mode, Ranking, SearchQuery, fuse, search
 
@@ -186,6 +186,12 @@ def test_sorted_by_date_the_newest_day_is_first_and_the_undated_last(generation:
     dated = [day for day in days if day]
     assert None in days
     assert days == [*sorted(dated, reverse=True), *[None] * (len(days) - len(dated))]
+
+
+def test_moments_are_put_in_order_across_their_offsets() -> None:
+    stated = ["2026-06-14T23:00:00+00:00", "2026-06-15T00:35:00+02:00", "2026-06-14T22:40:00", "2026-06-14"]
+    moments = [Article("a", "Text.", "Title", published_at=one).moment for one in stated]
+    assert sorted(moments, reverse=True) == [moments[0], moments[2], moments[1], moments[3]]  # type: ignore[type-var]
 
 
 def test_pages_sorted_by_date_make_one_long_list(generation: Generation) -> None:

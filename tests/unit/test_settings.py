@@ -131,3 +131,9 @@ def test_a_file_that_is_not_toml_is_named() -> None:
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))
 def test_every_setting_is_described(name: str) -> None:
     assert Settings.model_fields[name].description
+
+
+def test_a_file_that_is_no_utf_8_is_named() -> None:
+    Path("dateline.toml").write_bytes(b'host = "caf\xe9"')
+    with pytest.raises(UsageError, match=r"dateline\.toml: is not TOML"):
+        load()

@@ -95,6 +95,15 @@ def test_markdown_leaves_words_alone() -> None:
     assert "It is bold and linked and code, still one paragraph." in found.split("\n\n")
 
 
+def test_markdown_keeps_the_words_of_html_and_of_tables_and_drops_the_tags() -> None:
+    content = (
+        "<div class='x'>Block &amp; text</div>\n\nH<sub>2</sub>O is *wet*.\n\n<!-- unseen -->\n\n"
+        "<script>run()</script>\n\n| town | homes |\n|--|--|\n| Saltmarsh | 17 |\n"
+    )
+    words = "Block & text H2O is wet. town homes Saltmarsh 17"
+    assert markdown.read(content, "a", "here").text.split() == words.split()
+
+
 MIXED = '{"id": "x", "text": "One."}\n{"id": \n\n[1, 2]\n{"id": "y", "text": "Two."}\n'
 
 
