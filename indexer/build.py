@@ -15,7 +15,7 @@ from indexer import sources
 from indexer.cleaning import clean
 from indexer.corpus import Corpus, CorpusWriter
 from indexer.encoder import Encoder, can_export, export, fingerprint, locate
-from indexer.errors import EncoderError, NoIndexError, SourceError
+from indexer.errors import EncoderError, NoIndexError, SourceError, UsageError
 from indexer.folder import IndexFolder, Manifest
 from indexer.fulltext import FullTextWriter
 from indexer.generation import CORPUS, ENCODER, FULLTEXT, VECTORS, Generation, open_best
@@ -74,33 +74,37 @@ def build(
     process writes, SourceError where the result would hold no article.
     """
     sources.check(change.paths)
-    with index.writing(command), ExitStack() as opened:
-        base = _base(index, change, progress)
-        if base:
-            opened.enter_context(base)
-        staging = opened.enter_context(index.staging())
-        encoder = _encoder(recipe.model, base, staging / ENCODER, progress)
-        articles = _articles(change, base, intake, progress)
-        undated = _write_texts(articles, encoder, recipe, staging, intake, progress)
-        corpus = Corpus(staging / CORPUS)
-        opened.callback(corpus.close)
-        encoded = _write_vectors(corpus, encoder, base, staging, progress)
-        progress.stage("commit")
-        manifest = index.commit(
-            staging,
-            built_by=f"dateline {version('dateline')}",
-            encoder=asdict(encoder.facts),
-            settings={"passage_tokens": recipe.passage_tokens},
-            counts={
-                "articles": corpus.article_count,
-                "passages": corpus.passage_count,
-                "encoded": encoded,
-                "undated": undated,
-                "skipped": len(intake.skipped),
-            },
-            corpus=corpus.digest(),
-        )
-    index.collect(keep)
+    if change.from_current:
+        index.candidates()  # says that there is no index before a folder for one is made
+    with index.writing(command):
+        with ExitStack() as opened:
+            base = _base(index, change, progress)
+            if base:
+                opened.enter_context(base)
+            staging = opened.enter_context(index.staging())
+            encoder = _encoder(recipe.model, base, staging / ENCODER, change, progress)
+            max_tokens = _max_tokens(recipe, base, encoder, change, progress)
+            articles = _articles(change, base, intake, progress)
+            undated = _write_texts(articles, encoder, max_tokens, staging, intake, progress)
+            corpus = Corpus(staging / CORPUS)
+            opened.callback(corpus.close)
+            encoded = _write_vectors(corpus, encoder, base, staging, progress)
+            progress.stage("commit")
+            manifest = index.commit(
+                staging,
+                built_by=f"dateline {version('dateline')}",
+                encoder=asdict(encoder.facts),
+                settings={"passage_tokens": max_tokens},
+                counts={
+                    "articles": corpus.article_count,
+                    "passages": corpus.passage_count,
+                    "encoded": encoded,
+                    "undated": undated,
+                    "skipped": len(intake.skipped),
+                },
+                corpus=corpus.digest(),
+            )
+        index.collect(keep)
     return manifest
 
 
@@ -108,20 +112,26 @@ def _base(index: IndexFolder, change: Change, progress: Progress) -> Generation 
     """What there is to start from. A change is made to the current generation or not at all: made to
     an earlier one, it would lose what was added since."""
     if change.from_current:
-        return Generation(index, index.candidates()[0])
+        base = Generation(index, index.candidates()[0])
+        if unknown := sorted(name for name in change.remove if base.corpus.article(name) is None):
+            base.close()
+            raise UsageError(f"{', '.join(unknown)}: no such article in {index.path}; nothing was changed")
+        return base
     try:
         return open_best(index, progress.warn)
     except NoIndexError:
         return None
 
 
-def _encoder(model: str, base: Generation | None, target: Path, progress: Progress) -> Encoder:
-    """The model's encoder in `target`: a copy of the base's where that is the same model."""
+def _encoder(
+    model: str, base: Generation | None, target: Path, change: Change, progress: Progress
+) -> Encoder:
+    """The model's encoder in `target`: a copy of the base's where that is changed, or is of this model."""
     progress.stage("encoder")
     stored = base.encoder.facts if base else None
     # Where nothing else can be had, the encoder that the index carries is the one to build with.
     carried = stored is not None and stored.model == model
-    same = carried and not can_export()
+    same = change.from_current or (carried and not can_export())
     if not same:
         try:
             source = locate(model)
@@ -139,6 +149,21 @@ def _encoder(model: str, base: Generation | None, target: Path, progress: Progre
     return Encoder(target)
 
 
+def _max_tokens(
+    recipe: Recipe, base: Generation | None, encoder: Encoder, change: Change, progress: Progress
+) -> int:
+    """The passages' budget: as they are where a generation is changed, else as the recipe says and
+    the encoder allows."""
+    if change.from_current and base:
+        return int(base.manifest.settings["passage_tokens"])
+    most = max(8, encoder.facts.max_tokens - _CONTEXT_TOKENS)
+    if recipe.passage_tokens > most:
+        progress.warn(
+            f"passages get {most} tokens, not {recipe.passage_tokens}: {recipe.model} reads no more"
+        )
+    return min(recipe.passage_tokens, most)
+
+
 def _articles(
     change: Change, base: Generation | None, intake: Intake, progress: Progress
 ) -> Iterator[tuple[Article, str]]:
@@ -150,9 +175,8 @@ def _articles(
             intake.skip(raw.origin, "has no text")
             continue
         if cleaned.unread_date:
-            progress.warn(
-                f"{raw.origin}: its date {cleaned.unread_date!r} cannot be read; it is kept undated"
-            )
+            instead = cleaned.article.published_at or "it is kept undated"
+            progress.warn(f"{raw.origin}: its date {cleaned.unread_date!r} cannot be read; {instead}")
         added.add(cleaned.article.id)
         yield cleaned.article, raw.origin
     if change.from_current and base:
@@ -164,14 +188,13 @@ def _articles(
 def _write_texts(
     articles: Iterable[tuple[Article, str]],
     encoder: Encoder,
-    recipe: Recipe,
+    max_tokens: int,
     staging: Path,
     intake: Intake,
     progress: Progress,
 ) -> int:
     """Fills the corpus and the full-text index; returns how many articles are undated."""
     progress.stage("articles")
-    max_tokens = max(8, min(recipe.passage_tokens, encoder.facts.max_tokens - _CONTEXT_TOKENS))
     undated = 0
     with CorpusWriter(staging / CORPUS) as corpus, FullTextWriter(staging / FULLTEXT) as fulltext:
         for article, origin in articles:

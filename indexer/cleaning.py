@@ -70,13 +70,13 @@ def clean(raw: RawArticle) -> Cleaned:
         return Cleaned(None, unread_date)
     return Cleaned(
         Article(
-            id=raw.id,
+            id=_SURROGATES.sub("\ufffd", raw.id),
             text=text,
             title=head.title or _lead(text),
             published_at=published or head.published,
             source=_one_line(raw.source) or _owner(lines) or None,
             author=_one_line(raw.author) or head.author or None,
-            url=raw.url.strip() or None,
+            url=_one_line(raw.url) or None,
         ),
         unread_date,
     )

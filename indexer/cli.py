@@ -173,8 +173,8 @@ def rollback(
       dateline index rollback 000003-bd16a1cb
     """
     folder = _folder(context, index)
+    current = folder.candidates()[0]
     with folder.writing(_command_line()):
-        current = folder.candidates()[0]
         earlier = [name for name in folder.ids() if name < current]
         if generation is None and not earlier:
             raise NoIndexError(f"{folder.path}: there is no generation before {current}")
@@ -187,7 +187,7 @@ def rollback(
 @app.command()
 def gc(
     context: typer.Context,
-    keep: Annotated[int | None, typer.Option(help="How many to keep behind the served one.")] = None,
+    keep: Annotated[int | None, typer.Option(min=0, help="How many to keep behind the served one.")] = None,
     index: IndexOption = None,
 ) -> None:
     """Remove old generations that nobody is reading.
@@ -199,7 +199,7 @@ def gc(
     folder = IndexFolder(settings.index)
     folder.candidates()
     with folder.writing(_command_line()):
-        removed = folder.collect(settings.keep_generations if keep is None else max(0, keep))
+        removed = folder.collect(settings.keep_generations if keep is None else keep)
     for name in removed:
         print(name)
     _say(f"{len(removed)} removed, {len(folder.ids())} left")

@@ -1,6 +1,7 @@
 """Publication dates: ISO 8601 out of what sources write, or nothing. Never a guess."""
 
 import re
+from contextlib import suppress
 from datetime import date, datetime
 from email.utils import parsedate_to_datetime
 
@@ -57,14 +58,12 @@ def parse_published(stated: str) -> str | None:
     """
     stated = stated.strip()
     if _ISO.match(stated):  # fromisoformat alone takes the seconds of an epoch for a day of 1612
-        try:
+        with suppress(ValueError):
             whole_day = len(stated) <= _ISO_DAY_LENGTH
             return (date if whole_day else datetime).fromisoformat(stated).isoformat()
-        except ValueError:
-            return None
     if day := date_line(stated):
         return day
     try:
         return parsedate_to_datetime(stated).isoformat()
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None

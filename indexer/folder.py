@@ -14,20 +14,23 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from indexer.errors import DamagedError, LockedError, NoIndexError
 
 FORMAT = 1
 _MANIFEST = "manifest.json"
+_ID = re.compile(r"\d{6,}-[0-9a-f]{8}")
 _STAGING = ".building-"
 _REMOVING = ".removing-"
 _REBUILD = "run: dateline index build"
@@ -95,7 +98,7 @@ class IndexFolder:
         """Every committed generation, oldest first."""
         if not self._generations.is_dir():
             return []
-        return sorted(entry.name for entry in self._generations.iterdir() if entry.name[0] != ".")
+        return sorted(entry.name for entry in self._generations.iterdir() if _ID.fullmatch(entry.name))
 
     def current(self) -> str | None:
         """The id that CURRENT names; None where it is missing or names nothing that exists."""
@@ -138,7 +141,12 @@ class IndexFolder:
             what = "is not in the manifest" if strange[0] in found else "is missing"
             raise DamagedError(f"{folder / strange[0]}: {what}; {_REBUILD}")
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            facts = pool.map(_facts, found.values())
+            try:
+                facts = list(pool.map(_facts, found.values()))
+            except OSError as error:
+                raise DamagedError(
+                    f"{error.filename or folder}: cannot be read ({error.strerror}); {_REBUILD}"
+                ) from error
             for name, fact in zip(found, facts, strict=True):
                 if fact != manifest.files[name]:
                     raise DamagedError(
@@ -155,13 +163,14 @@ class IndexFolder:
         """
         manifest = self.generation(generation_id) / _MANIFEST
         try:
-            with manifest.open("rb") as stream:
-                fcntl.flock(stream, fcntl.LOCK_SH)
-                if not manifest.exists():  # collected between the two lines above
-                    raise FileNotFoundError
-                yield manifest.parent
-        except FileNotFoundError as error:
-            raise NoIndexError(f"{manifest}: is missing; {_REBUILD}") from error
+            stream = manifest.open("rb")
+        except OSError as error:
+            raise NoIndexError(f"{manifest}: cannot be read ({error.strerror}); {_REBUILD}") from error
+        with stream:
+            fcntl.flock(stream, fcntl.LOCK_SH)
+            if not manifest.exists():  # collected between opening and locking
+                raise NoIndexError(f"{manifest}: was removed; {_REBUILD}")
+            yield manifest.parent
 
     # --- writing
 
@@ -173,13 +182,11 @@ class IndexFolder:
         """
         self._generations.mkdir(parents=True, exist_ok=True)
         with (self.path / "LOCK").open("a+", encoding="utf-8") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not _locked(stream):
                 raise LockedError(
                     f"{self.path}: is being written by {self.holder() or 'another process'}; "
                     "wait for it, or end it"
-                ) from None
+                )
             stream.truncate(0)
             holder = f"process {os.getpid()} on {socket.gethostname()} since {_now()} ({command})"
             stream.write(holder + "\n")
@@ -195,11 +202,16 @@ class IndexFolder:
                 stream.truncate(0)
 
     def holder(self) -> str:
-        """Who writes the index now; empty where nobody does."""
+        """Who writes the index now; empty where nobody does, whatever a killed writer left written."""
         try:
-            return (self.path / "LOCK").read_text(encoding="utf-8").strip()
+            with (self.path / "LOCK").open(encoding="utf-8") as stream:
+                try:
+                    fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return stream.read().strip()
         except OSError:
-            return ""
+            pass
+        return ""
 
     @contextmanager
     def staging(self) -> Iterator[Path]:
@@ -223,13 +235,16 @@ class IndexFolder:
     ) -> Manifest:
         """Makes a filled staging folder a generation, and the served one."""
         last = int(self.ids()[-1].split("-")[0]) if self.ids() else 0
+        created_at = _now()
+        # Named after what it is and when it was made: an index begun anew repeats no id.
+        identity = hashlib.sha256(f"{corpus} {encoder} {settings} {created_at}".encode()).hexdigest()
         files = dict(_files(staging))
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
             facts = dict(zip(files, pool.map(_facts, files.values()), strict=True))
         manifest = Manifest(
             format=FORMAT,
-            id=f"{last + 1:06d}-{corpus[:8]}",
-            created_at=_now(),
+            id=f"{last + 1:06d}-{identity[:8]}",
+            created_at=created_at,
             built_by=built_by,
             encoder=encoder,
             settings=settings,
@@ -260,8 +275,8 @@ class IndexFolder:
 
         One that some process still reads stays until the next time. Returns the removed ids.
         """
-        current = self.current()
-        older = [name for name in self.ids() if current is None or name < current]
+        current = self.candidates()[0]
+        older = [name for name in self.ids() if name < current]
         removed = []
         for name in older[: max(0, len(older) - keep)]:
             folder = self.generation(name)
@@ -289,6 +304,18 @@ def _facts(path: Path) -> dict[str, Any]:
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
         return {"bytes": stream.tell(), "sha256": digest}
+
+
+def _locked(stream: IO[str]) -> bool:
+    """Takes the lock unless another process keeps it; one that only asks who writes lets go at once."""
+    for pause_s in (0.01, 0.05, 0.1, 0.0):
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(pause_s)
+        else:
+            return True
+    return False
 
 
 def _described(fact: dict[str, Any]) -> str:

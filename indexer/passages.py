@@ -50,7 +50,7 @@ def cut(text: str, token_spans: TokenSpans, *, max_tokens: int) -> list[Span]:
     # number of passages is tried first; whole sentences may need one more.
     wanted = max(1, ceil(sum(size for _, size in sizes) / max_tokens))
     while len(passages := _packed(sizes, wanted, max_tokens)) > wanted:
-        wanted += 1
+        wanted += 1 + wanted // 20  # a step that grows keeps this short for whole books
     return passages
 
 

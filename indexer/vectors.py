@@ -60,7 +60,9 @@ class VectorIndex:
         if k == 0:
             return np.empty(0, np.int64), np.empty(0, np.float32)
         scores, rows = self._index.search(vector[np.newaxis], k, params=parameters)
-        return rows[0], scores[0]
+        # FAISS puts equal scores in an order that changes with k; pages must not.
+        order = np.lexsort((rows[0], -scores[0]))
+        return rows[0][order], scores[0][order]
 
     def vectors(self, rows: Rows) -> Vectors:
         """The stored vectors, (len(rows), dim)."""

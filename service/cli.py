@@ -6,7 +6,6 @@ the web framework is still being imported, and `--help` need not wait for either
 
 import json
 import logging
-import os
 import sys
 from threading import Thread
 from typing import Annotated
@@ -124,30 +123,33 @@ def serve(
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    from service.served import Served  # noqa: PLC0415
+    with listening_socket(settings.host, settings.port) as listening:
+        address, port = listening.getsockname()[:2]
+        logging.getLogger("dateline").info("serving %s on http://%s:%d", settings.index, address, port)
+        from service.served import Served  # noqa: PLC0415
 
-    served = Served(folder, workers=settings.workers)
-    # The index loads while the web framework is imported.
-    loading = Thread(target=served.refresh, name="load", daemon=True)
-    loading.start()
-    import uvicorn  # noqa: PLC0415
+        served = Served(folder, workers=settings.workers)
+        # The index loads while the web framework is imported.
+        loading = Thread(target=served.refresh, name="load")
+        loading.start()
+        try:
+            import uvicorn  # noqa: PLC0415
 
-    from service.app import create_app  # noqa: PLC0415
+            from service.app import create_app  # noqa: PLC0415
 
-    listening = listening_socket(settings.host, settings.port)
-    address, port = listening.getsockname()[:2]
-    logging.getLogger("dateline").info("serving %s on http://%s:%d", settings.index, address, port)
-    config = uvicorn.Config(
-        create_app(settings, served),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=10,
-    )
-    loading.join()
-    if not served.ready and not wait:
-        raise NoIndexError(f"{settings.index}: no generation can be served; run: dateline index build PATH…")
-    with listening:
+            config = uvicorn.Config(
+                create_app(settings, served),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=10,
+            )
+        finally:
+            loading.join()
+        if not served.ready and not wait:
+            raise NoIndexError(
+                f"{settings.index}: no generation is whole; run: dateline index build PATH…"
+            )
         uvicorn.Server(config).run(sockets=[listening])
 
 
@@ -208,8 +210,9 @@ def main() -> None:
     except DatelineError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except BrokenPipeError:  # the reader of our output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # a disk that is full, a folder that may not be written
+        print(f"error: {error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)
+        sys.exit(DatelineError.exit_code)
 
 
 if __name__ == "__main__":

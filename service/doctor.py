@@ -38,7 +38,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
         listening_socket(settings.host, settings.port).close()
         yield "port", True, f"{settings.host}:{settings.port} is free"
     except UsageError as error:
-        yield "port", False, f"{error}; or a service runs there already"
+        yield "port", True, f"{error}; a service that runs there already is fine"
 
 
 def _index(settings: Settings) -> Iterator[Finding]:

@@ -10,7 +10,8 @@ def listening_socket(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=1024)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no host name"
         raise UsageError(
-            f"{host}:{port}: cannot be served on ({error.strerror}); choose another --host or --port"
+            f"{host}:{port}: cannot be served on ({reason}); choose another --host or --port"
         ) from error

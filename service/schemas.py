@@ -6,7 +6,15 @@ from datetime import date
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import uuid4
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    ValidationError,
+)
 
 from indexer.errors import UsageError
 from indexer.folder import Manifest
@@ -31,14 +39,22 @@ def _question(text: str) -> str:
     return visible
 
 
-def _has_surrogate(value: str) -> str:
+def _without_surrogates(value: str) -> str:
     if any("\ud800" <= character <= "\udfff" for character in value):
         raise ValueError("holds a lone surrogate, which is no character")
     return value
 
 
+def _iso_day(value: object) -> object:
+    """Only a day: pydantic alone would take 0 for the first of 1970."""
+    if isinstance(value, date) or (isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value)):
+        return value
+    raise ValueError("give a day as YYYY-MM-DD")
+
+
+Day = Annotated[date, BeforeValidator(_iso_day)]
 Question = Annotated[str, Field(max_length=MAX_QUERY), AfterValidator(_question)]
-Value = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_has_surrogate)]
+Value = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_without_surrogates)]
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, strict=True)]
 Offset = Annotated[int, Field(ge=0, le=MAX_OFFSET, strict=True)]
 
@@ -63,8 +79,8 @@ def validated(kind: type[_RequestType], **fields: object) -> _RequestType:
 class FiltersIn(_Request):
     """Days are inclusive; an empty list lets everything pass."""
 
-    published_after: date | None = None
-    published_before: date | None = None
+    published_after: Day | None = None
+    published_before: Day | None = None
     source: Annotated[list[Value], Field(max_length=_MAX_VALUES)] = []
     author: Annotated[list[Value], Field(max_length=_MAX_VALUES)] = []
 
@@ -107,8 +123,8 @@ class SearchParameters(_Request):
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 10
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] = 0
     mode: Mode = "hybrid"
-    published_after: date | None = None
-    published_before: date | None = None
+    published_after: Day | None = None
+    published_before: Day | None = None
     source: Annotated[list[Value], Field(max_length=_MAX_VALUES)] = []
     author: Annotated[list[Value], Field(max_length=_MAX_VALUES)] = []
     sort: Sort = "relevance"

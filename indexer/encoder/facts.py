@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from indexer.errors import EncoderError
+from indexer.errors import DamagedError
 
 Kind = Literal["query", "passage"]
 OnDone = Callable[[int], None]
@@ -37,10 +37,10 @@ class Facts:
 
     @classmethod
     def read(cls, folder: Path) -> "Facts":
-        """Raises EncoderError where the folder holds no encoder of this version."""
+        """Raises DamagedError where the folder holds no encoder of this version."""
         try:
             return cls(**json.loads((folder / _FACTS).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
-            raise EncoderError(
+            raise DamagedError(
                 f"{folder}: holds no encoder that this version reads ({error}); run: dateline index build"
             ) from error

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
@@ -24,6 +25,7 @@ class SentenceTransformersRuntime:
                 f"{folder}: this model could not be exported and needs sentence-transformers; "
                 "run: pip install 'dateline[build]'"
             ) from error
+        self._lock = Lock()  # Hugging Face's fast tokenizers are for one thread at a time
         self._prompts = {"query": facts.query_prompt, "passage": facts.passage_prompt}
         self._model = SentenceTransformer(str(folder / MODEL), trust_remote_code=False)
 
@@ -34,7 +36,8 @@ class SentenceTransformersRuntime:
         for start in range(0, len(texts), _WINDOW):
             window = list(texts[start : start + _WINDOW])
             prompt = self._prompts[kind]
-            found = encode(window, prompt=prompt, normalize_embeddings=True, show_progress_bar=False)
+            with self._lock:
+                found = encode(window, prompt=prompt, normalize_embeddings=True, show_progress_bar=False)
             parts.append(np.asarray(found))
             on_done(len(window))
         return np.concatenate(parts).astype(np.float32)

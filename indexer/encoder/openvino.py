@@ -3,6 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
@@ -86,8 +87,8 @@ class OpenVinoRuntime:
                     # Who holds requests ends one of them; only who holds none may wait for
                     # others, so that nobody waits in a ring.
                     if running:
-                        done, request = running.popleft()
-                        yield done, _rows(request)
+                        yield running[0][0], _rows(running[0][1])
+                        request = running.popleft()[1]
                     else:
                         request = self._idle.get()
                 running.append((batch, request))
@@ -96,8 +97,10 @@ class OpenVinoRuntime:
                 yield running[0][0], _rows(running[0][1])
                 self._idle.put(running.popleft()[1])
         finally:
+            # Whatever went wrong, every request goes back: a lost one would be missed for ever.
             for _, request in running:
-                request.wait()
+                with suppress(RuntimeError):
+                    request.wait()
                 self._idle.put(request)
 
 

@@ -1,6 +1,7 @@
 """The door through which articles come in: paths in, one stream of raw articles out."""
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,10 @@ from indexer.sources import jsonl, markdown, text
 from indexer.sources.decoding import NotTextError, decode
 
 _SNIFFED = 1 << 16  # bytes looked at to tell the format
+
+_SUFFIXES = {".txt", ".text", ".md", ".markdown", ".jsonl", ".ndjson", ".json"}
+# What would pass as plain text, but is no article's.
+_FOREIGN = re.compile(r"\s*(?:(?P<json>\[\s*\{\s*\")|<!doctype\b|<html\b|<\?xml\b)", re.IGNORECASE)
 
 
 @dataclass
@@ -74,20 +79,31 @@ def _files(path: Path) -> Iterator[Path]:
 
 def _read_file(file: Path, place: Path, intake: Intake) -> Iterator[RawArticle]:
     """Chooses the format by what the file holds; its name only decides where that is open."""
+    origin = _sayable(str(file))
+    suffix = file.suffix.lower()
+    article_id = _sayable((place.with_suffix("") if suffix in _SUFFIXES else place).as_posix())
     try:
         with file.open("rb") as stream:
             start = stream.read(_SNIFFED)
             if len(start) < _SNIFFED and not start.strip():
-                return intake.skip(str(file), "the file is empty")
-            if jsonl.recognises(start, file.suffix):
+                return intake.skip(origin, "the file is empty")
+            if jsonl.recognises(start, suffix):
                 stream.seek(0)
-                yield from jsonl.read(stream, str(file), intake.skip)
+                yield from jsonl.read(stream, article_id, origin, intake.skip)
                 return None
             content = decode(start + stream.read())
     except OSError as error:
-        return intake.skip(str(file), f"cannot be read ({error.strerror})")
+        return intake.skip(origin, f"cannot be read ({error.strerror})")
     except NotTextError as error:
-        return intake.skip(str(file), f"{error}")
-    reader = markdown if markdown.recognises(content, file.suffix) else text
-    yield reader.read(content, place.with_suffix("").as_posix(), str(file))
+        return intake.skip(origin, f"{error}")
+    if foreign := _FOREIGN.match(content):
+        what = "a JSON array: write one object a line" if foreign["json"] else "HTML or XML: extract its text"
+        return intake.skip(origin, f"is {what}")
+    reader = markdown if markdown.recognises(content, suffix) else text
+    yield reader.read(content, article_id, origin)
     return None
+
+
+def _sayable(name: str) -> str:
+    """A file name that is not UTF-8, as it can be printed and stored."""
+    return name.encode("utf-8", "replace").decode()

@@ -26,8 +26,9 @@ def article_from(fields: Mapping[str, object], article_id: str, origin: str) -> 
     return RawArticle(origin=origin, **found)
 
 
-def _text(value: object) -> str:
-    """A field's value as text: a list's parts joined, a mapping's name; nothing for the rest."""
+def _text(value: object, depth: int = 2) -> str:
+    """A field's value as text: a list's parts joined, a mapping's name; nothing for the rest, nor
+    for what lies deeper than lists of people do."""
     match value:
         case str():
             return value.strip()
@@ -35,8 +36,8 @@ def _text(value: object) -> str:
             return ""
         case int() | float():
             return str(value)
-        case list():
-            return ", ".join(filter(None, map(_text, value)))
-        case {"name": name} | {"title": name}:
-            return _text(name)
+        case list() if depth:
+            return ", ".join(filter(None, (_text(part, depth - 1) for part in value)))
+        case {"name": name} | {"title": name} if depth:
+            return _text(name, depth - 1)
     return ""

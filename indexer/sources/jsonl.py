@@ -16,12 +16,17 @@ def recognises(start: bytes, suffix: str) -> bool:
     return suffix.lower() in {".jsonl", ".ndjson"} or bool(_OBJECT.match(start.removeprefix(b"\xef\xbb\xbf")))
 
 
-def read(stream: BinaryIO, name: str, skip: Callable[[str, str], None]) -> Iterator[RawArticle]:
-    """One article a line; a line that is none goes to `skip` with its number."""
+def read(
+    stream: BinaryIO, article_id: str, origin: str, skip: Callable[[str, str], None]
+) -> Iterator[RawArticle]:
+    """One article a line; a line that is none goes to `skip` with its number.
+
+    A record without an id is called by its line: `article_id:12`.
+    """
     number = 0
     while line := stream.readline(_LONGEST_LINE):
         number += 1
-        where = f"{name}:{number}"
+        where = f"{origin}:{number}"
         if len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
             while (rest := stream.readline(_LONGEST_LINE)) and not rest.endswith(b"\n"):
                 pass
@@ -35,6 +40,6 @@ def read(stream: BinaryIO, name: str, skip: Callable[[str, str], None]) -> Itera
                 skip(where, f"is not JSON ({error})")
             else:
                 if isinstance(record, dict):
-                    yield article_from(record, where, where)
+                    yield article_from(record, f"{article_id}:{number}", where)
                 else:
                     skip(where, "is no JSON object")

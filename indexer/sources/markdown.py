@@ -44,7 +44,7 @@ def _fields(front_matter: str) -> dict[str, object]:
     # It cannot build objects, so it is as safe as SafeLoader.
     try:
         fields = yaml.load(front_matter, Loader=yaml.BaseLoader)  # noqa: S506
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         fields = None
     if isinstance(fields, dict):
         return {str(key): value for key, value in fields.items()}
