@@ -42,8 +42,10 @@ types: $(VENV)/.installed
 layers: $(VENV)/.installed
 	$(BIN)/lint-imports --no-cache
 
-bench: $(VENV)/.installed ## time encoding against sentence-transformers
+bench: $(VENV)/.installed ## time encoding against sentence-transformers, and starting
 	$(BIN)/python bench/encode.py
+	$(BIN)/dateline index build seeds
+	$(BIN)/python bench/start.py
 
 quality: $(VENV)/.installed ## measure retrieval and answers (judged collections: DATELINE_EVAL)
 	$(BIN)/python bench/retrieval.py

@@ -147,9 +147,7 @@ def serve(
         finally:
             loading.join()
         if not served.ready and not wait:
-            raise NoIndexError(
-                f"{settings.index}: no generation is whole; run: dateline index build PATH…"
-            )
+            raise NoIndexError(f"{settings.index}: no generation is whole; run: dateline index build PATH…")
         uvicorn.Server(config).run(sockets=[listening])
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -209,3 +210,19 @@ def test_every_command_has_help_with_an_example_and_stands_in_the_readme() -> No
         assert shown.exit_code == 0
         assert "Example" in shown.output or path[0] == "config", path
         assert f"dateline {' '.join(path)}" in readme, f"dateline {' '.join(path)} is not in the README"
+
+
+def test_a_taken_port_ends_with_its_message(run: Run, seed_index: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = run("serve", "--index", seed_index, "--port", str(port))
+    assert result.returncode == 2
+    assert f"127.0.0.1:{port}: cannot be served on" in result.stderr
+
+
+def test_an_index_folder_that_is_a_file_ends_with_a_message(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    result = run("index", "build", SEEDS, "--index", "file")
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: file")
+    assert "Traceback" not in result.stderr

@@ -11,10 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from indexer.errors import DamagedError, LockedError, NoIndexError, SourceError
+from indexer.build import Change, Recipe, build
+from indexer.errors import DamagedError, LockedError, NoIndexError, SourceError, UsageError
 from indexer.folder import IndexFolder
 from indexer.generation import Generation, open_best
-from tests.conftest import SEED_ID, SEEDS, build_index
+from indexer.settings import DEFAULT_MODEL
+from indexer.sources import Intake
+from tests.conftest import SEED_ID, SEEDS, Silent, build_index
 
 _HOLD = """
 import sys
@@ -280,3 +283,61 @@ def test_a_change_is_made_to_the_current_generation_or_not_at_all(twice: IndexFo
     with pytest.raises(DamagedError, match=r"corpus\.sqlite"):
         build_index(twice.path, new, from_current=True)
     assert len(twice.ids()) == 2
+
+
+def test_a_change_keeps_the_model_and_the_passages_of_its_index(index: Path, tmp_path: Path) -> None:
+    folder = IndexFolder(index)
+    before = folder.manifest(folder.ids()[-1])
+    new = tmp_path / "new.jsonl"
+    new.write_text('{"id": "n", "text": "The lighthouse was sold on Monday."}', encoding="utf-8")
+    after = build(
+        folder,
+        Change(from_current=True, paths=(new,)),
+        Recipe("another/model", 32),
+        Intake(),
+        Silent(),
+        keep=5,
+        command="test",
+    )
+    assert after.encoder == before.encoder
+    assert after.settings == before.settings
+    assert after.counts["encoded"] == 1
+
+
+def test_removing_an_article_that_is_not_there_changes_nothing(index: Path) -> None:
+    folder = IndexFolder(index)
+    before = folder.ids()
+    change = Change(from_current=True, remove=frozenset({SEED_ID, "no-such-article"}))
+    with pytest.raises(UsageError, match="no-such-article: no such article"):
+        build(folder, change, Recipe(DEFAULT_MODEL, 200), Intake(), Silent(), keep=5, command="test")
+    assert folder.ids() == before
+
+
+def test_collecting_keeps_what_serves_where_current_is_damaged(twice: IndexFolder) -> None:
+    first, second = twice.ids()
+    (twice.path / "CURRENT").write_text("nonsense", encoding="utf-8")
+    with twice.writing("test"):
+        assert twice.collect(keep=0) == [first]
+    assert twice.ids() == [second]
+
+
+def test_a_writer_that_was_killed_is_not_named_as_writing(index: Path) -> None:
+    killed = subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(index)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert killed.stdout
+    assert killed.stdin
+    assert killed.stdout.readline() == b"held\n"
+    assert f"process {killed.pid}" in IndexFolder(index).holder()
+    killed.kill()
+    killed.wait()
+    killed.stdout.close()
+    killed.stdin.close()
+    assert IndexFolder(index).holder() == ""
+
+
+def test_a_stray_folder_among_the_generations_is_none(index: Path) -> None:
+    (index / "generations" / "backup-000001").mkdir()
+    assert len(IndexFolder(index).ids()) == 1
+    build_index(index, SEEDS)
+    assert len(IndexFolder(index).ids()) == 2

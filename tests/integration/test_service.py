@@ -158,6 +158,8 @@ def test_a_body_that_is_no_json_is_named_so(server: Server, body: bytes) -> None
         ({"query": "a", "filters": {"colour": "red"}}, "filters.colour"),
         ({"query": "a", "filters": {"published_after": "yesterday"}}, "filters.published_after"),
         ({"query": "a", "filters": {"published_after": "0000-01-01"}}, "filters.published_after"),
+        ({"query": "a", "filters": {"published_after": 0}}, "filters.published_after"),
+        ({"query": "a", "filters": {"published_after": "86400"}}, "filters.published_after"),
         (
             {"query": "a", "filters": {"published_after": "2026-02-02", "published_before": "2026-02-01"}},
             "filters.published_after",

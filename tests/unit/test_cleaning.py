@@ -135,6 +135,14 @@ def test_a_story_may_begin_and_end_with_such_a_sentence(line: str) -> None:
     assert article.source == "The Ledger"
 
 
+def test_an_id_and_an_address_can_be_stored_whatever_they_held() -> None:
+    raw = RawArticle(id="a\ud800", text="The council met.", origin="here", url="https://x.test/\udfff")
+    article = clean(raw).article
+    assert article is not None
+    assert article.id.encode()
+    assert (article.url or "").encode()
+
+
 def test_a_mark_behind_an_invisible_character_is_composed_as_well() -> None:
     assert cleaned("The Cafe\u200b\u0301 is open.").text == "The Café is open."
 

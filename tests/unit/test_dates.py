@@ -91,6 +91,13 @@ def test_the_mail_format_of_feeds_is_read(moment: datetime, hours: int) -> None:
     assert hours == 0 or datetime.fromisoformat(found) == aware
 
 
+@pytest.mark.parametrize("clock", ["10:30 GMT", "10:30 AM", "10:30"])
+def test_a_day_is_not_lost_to_the_clock_behind_it(clock: str) -> None:
+    found = parse_published(f"2023-10-16 {clock}")
+    assert found is not None
+    assert found[:10] == "2023-10-16"
+
+
 @pytest.mark.parametrize(
     "stated",
     [
@@ -102,6 +109,7 @@ def test_the_mail_format_of_feeds_is_read(moment: datetime, hours: int) -> None:
         "12:30",
         "16/10/2023",
         "1612110512300",
+        "Mon, 16 Oct 99999999999999999999 10:00:00 +0000",
         "1612110512",
     ],
 )

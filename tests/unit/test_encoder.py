@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import huggingface_hub.constants
 import numpy as np
@@ -22,7 +23,7 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer, BertConfig, BertModel
 
 from indexer.encoder import Encoder, Facts, export, fingerprint, locate
-from indexer.errors import EncoderError
+from indexer.errors import DamagedError, EncoderError
 from indexer.models import Vectors
 from indexer.settings import DEFAULT_MODEL
 
@@ -291,7 +292,7 @@ def test_a_packaged_model_with_other_weights_is_refused(
 def test_a_folder_without_facts_is_no_encoder(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "encoder.json").write_text(content, encoding="utf-8")
-    with pytest.raises(EncoderError, match="run: dateline index build"):
+    with pytest.raises(DamagedError, match="run: dateline index build"):
         Encoder(tmp_path)
 
 
@@ -309,3 +310,29 @@ def test_weights_that_cannot_be_loaded_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "target").mkdir()
     with foreign_warnings(), pytest.raises(EncoderError, match="cannot load it"):
         export("broken", source, tmp_path / "target", pytest.fail)
+
+
+def test_an_inference_that_fails_costs_its_text_alone(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one request of a serving encoder goes back to its pool, or every later question would wait."""
+    runtime: Any = encoder._runtime
+    texts = [f"{text} and more of it" for text in TEXTS if text] * 20  # several batches
+    monkeypatch.setattr("indexer.encoder.openvino._rows", _failing)
+    for _ in range(3):
+        with pytest.raises(RuntimeError, match="broken"):
+            encoder.encode_passages(texts)
+    monkeypatch.undo()
+    assert runtime._idle.qsize() == 1
+    with pytest.raises(ZeroDivisionError):
+        encoder.encode_passages(texts, _dividing)
+    assert encoder.encode_passages(texts).shape == (len(texts), 384)
+
+
+def _failing(request: Any) -> None:
+    request.wait()
+    raise RuntimeError("broken")
+
+
+def _dividing(done: int) -> None:
+    done //= 0

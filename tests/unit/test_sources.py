@@ -223,10 +223,47 @@ def test_files_come_in_the_order_of_their_names(tmp_path: Path) -> None:
 
 def test_an_article_without_an_id_is_called_by_its_place(tmp_path: Path) -> None:
     write(tmp_path / "in" / "city" / "bridge.v2.txt", "One.")
-    feed = write(tmp_path / "in" / "feed.jsonl", lines({"text": "Two."}))
-    assert [article.id for article in read_all(tmp_path / "in")] == [f"{feed}:1", "city/bridge.v2"]
+    write(tmp_path / "in" / "feed.jsonl", lines({"text": "Two."}))
+    assert [article.id for article in read_all(tmp_path / "in")] == ["feed:1", "city/bridge.v2"]
     (alone,) = read_all(tmp_path / "in" / "city" / "bridge.v2.txt")
     assert alone.id == "bridge.v2"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ('[{"text": "One."}]', "JSON array: write one object a line"),
+        ("<!DOCTYPE html><p>One.</p>", "HTML or XML"),
+        ("  <html><p>One.</p></html>", "HTML or XML"),
+        ("<?xml version='1.0'?><rss/>", "HTML or XML"),
+    ],
+)
+def test_a_format_that_is_not_read_is_no_article_of_markup(tmp_path: Path, content: str, reason: str) -> None:
+    intake = Intake()
+    write(tmp_path / "page.txt", content)
+    assert list(read([tmp_path], intake)) == []
+    (skipped,) = intake.skipped
+    assert reason in skipped
+
+
+def test_a_file_whose_name_is_no_utf_8_is_read_under_a_name_that_is(tmp_path: Path) -> None:
+    Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9.txt")).write_text("One.", encoding="utf-8")
+    (article,) = read([tmp_path], Intake())
+    assert article.id == "caf?"
+    assert article.origin.encode()
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        '{"text": ' + "[" * 900 + '"deep"' + "]" * 900 + "}",
+        '{"id": "x", "text": "One.", "author": ' + "[" * 900 + "]" * 900 + "}",
+    ],
+)
+def test_what_is_nested_too_deeply_is_no_text(tmp_path: Path, record: str) -> None:
+    write(tmp_path / "feed.jsonl", record)
+    (article,) = read([tmp_path], Intake())
+    assert (article.text, article.author) in {("", ""), ("One.", "")}
 
 
 def test_a_path_that_cannot_be_read_is_refused_before_any_work(tmp_path: Path) -> None:

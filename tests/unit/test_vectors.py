@@ -95,3 +95,14 @@ def test_what_is_no_index_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "index").write_bytes(content)
     with pytest.raises(DamagedError):
         VectorIndex.open(tmp_path / "index")
+
+
+def test_equal_vectors_come_in_one_order_whatever_is_asked_for(tmp_path: Path) -> None:
+    random = np.random.default_rng(7)
+    distinct = random.normal(size=(40, 8)).astype(np.float32)
+    vectors = np.concatenate([distinct, np.repeat(distinct[:1], 30, axis=0)])
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    VectorIndex.write(vectors, tmp_path / "v")
+    index = VectorIndex.open(tmp_path / "v")
+    rows = [index.search(vectors[0], k)[0][:31].tolist() for k in (31, 35, 50, 70)]
+    assert rows == [[0, *range(40, 70)]] * 4
