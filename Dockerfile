@@ -2,8 +2,8 @@
 #
 #   docker build -t dateline .
 #   docker run -p 8000:8000 dateline                            # serves an index of seeds/
-#   docker run -v ./articles:/articles:ro -v ./index:/index dateline index build /articles
-#   docker run -v ./index:/index -p 8000:8000 dateline
+#   docker run -v ./articles:/articles:ro -v dateline-index:/index dateline index build /articles
+#   docker run -v dateline-index:/index -p 8000:8000 dateline
 #
 # The serving image rebuilds with the encoder that its index carries; another model needs the first
 # stage: docker build --target build -t dateline-build .

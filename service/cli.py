@@ -123,6 +123,7 @@ def serve(
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    logging.getLogger("faiss").setLevel(logging.WARNING)  # which build of itself it loads
     with listening_socket(settings.host, settings.port) as listening:
         address, port = listening.getsockname()[:2]
         logging.getLogger("dateline").info("serving %s on http://%s:%d", settings.index, address, port)
