@@ -214,6 +214,8 @@ def _run(
     strict: bool = False,
     as_json: bool,
 ) -> None:
+    folder = IndexFolder(settings.index)
+    folder.check_free()
     # Imported here, so that the commands that only read start in half the time.
     from indexer.build import Change, Recipe, build  # noqa: PLC0415
     from indexer.progress import Live, Plain  # noqa: PLC0415
@@ -223,7 +225,7 @@ def _run(
     with closing(Live(stderr) if stderr.is_terminal else Plain(sys.stderr)) as progress:
         intake = Intake(strict=strict, on_skip=lambda what: progress.warn(f"skipped {what}"))
         manifest = build(
-            IndexFolder(settings.index),
+            folder,
             Change(from_current, frozenset(remove), tuple(paths)),
             Recipe(settings.model, settings.passage_tokens),
             intake,

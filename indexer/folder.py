@@ -183,10 +183,8 @@ class IndexFolder:
         self._generations.mkdir(parents=True, exist_ok=True)
         with (self.path / "LOCK").open("a+", encoding="utf-8") as stream:
             if not _locked(stream):
-                raise LockedError(
-                    f"{self.path}: is being written by {self.holder() or 'another process'}; "
-                    "wait for it, or end it"
-                )
+                self.check_free()
+                raise LockedError(f"{self.path}: is being written by another process; try again")
             stream.truncate(0)
             holder = f"process {os.getpid()} on {socket.gethostname()} since {_now()} ({command})"
             stream.write(holder + "\n")
@@ -200,6 +198,12 @@ class IndexFolder:
                 yield
             finally:
                 stream.truncate(0)
+
+    def check_free(self) -> None:
+        """Raises LockedError, naming the holder, where a process writes now: to be asked before work
+        that `writing` would find to be in vain."""
+        if holder := self.holder():
+            raise LockedError(f"{self.path}: is being written by {holder}; wait for it, or end it")
 
     def holder(self) -> str:
         """Who writes the index now; empty where nobody does, whatever a killed writer left written."""
