@@ -3,19 +3,21 @@
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
-from dataclasses import astuple
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple, dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
-from indexer.models import Article, Filters, Mask, Passage, Span
+from indexer.models import Article, Filters, Mask, Passage, Span, Version
 
 _SCHEMA = """
 CREATE TABLE article (
-    row INTEGER PRIMARY KEY,
+    row INTEGER PRIMARY KEY,       -- from 0, in the order in which they were read
     id TEXT NOT NULL UNIQUE,
     text TEXT NOT NULL,
     title TEXT NOT NULL,
@@ -23,23 +25,74 @@ CREATE TABLE article (
     source TEXT,
     author TEXT,
     url TEXT,
-    origin TEXT NOT NULL,        -- where it was read, for messages
-    digest BLOB NOT NULL,        -- SHA-256 of all that is above, origin left out
-    first_passage INTEGER NOT NULL,
-    passages INTEGER NOT NULL
+    language TEXT,
+    dated_by TEXT,
+    digest BLOB NOT NULL,          -- SHA-256 of all that is above, the row left out
+    origin TEXT NOT NULL,          -- where it was read, for messages
+    page TEXT NOT NULL,            -- what its url names, however it is written; '' without one
+    seen_at TEXT NOT NULL,         -- when it was first seen as it stands
+    story INTEGER REFERENCES article (row),  -- the first copy of its story; NULL where it is the only one
+    copy INTEGER NOT NULL DEFAULT 0,         -- 0 the first copy, then by trust
+    first_passage INTEGER NOT NULL DEFAULT 0,
+    passages INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE version (             -- what articles said before they changed
+    article INTEGER NOT NULL REFERENCES article (row),
+    seen_at TEXT NOT NULL,
+    title TEXT NOT NULL,
+    text TEXT NOT NULL,
+    published_at TEXT
 ) STRICT;
 CREATE TABLE passage (
-    row INTEGER PRIMARY KEY,     -- from 0, the same in the vectors and the full-text index
+    row INTEGER PRIMARY KEY,       -- from 0, the same in the vectors and the full-text index
     article INTEGER NOT NULL REFERENCES article (row),
-    start INTEGER NOT NULL,      -- code points of article.text
+    start INTEGER NOT NULL,        -- code points of article.text
     end INTEGER NOT NULL,
-    digest BLOB NOT NULL         -- of the text that was encoded, to know it again
+    digest BLOB NOT NULL           -- of the text that was encoded, to know it again
 ) STRICT;
+CREATE TABLE mention (             -- the days that a passage speaks of, both inclusive
+    passage INTEGER NOT NULL REFERENCES passage (row),
+    start INTEGER NOT NULL,        -- code points of article.text
+    end INTEGER NOT NULL,
+    first TEXT NOT NULL,
+    last TEXT NOT NULL
+) STRICT;
+CREATE TABLE repeated_line (       -- lines that a source prints under many stories, by their keys
+    source TEXT NOT NULL,
+    line INTEGER NOT NULL,
+    PRIMARY KEY (source, line)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX article_page ON article (page) WHERE page != '';
+"""
+# Made when all is written: they serve reading alone.
+_INDEXES = """
 CREATE INDEX article_day ON article (substr(published_at, 1, 10));
 CREATE INDEX article_source ON article (source);
+CREATE INDEX article_story ON article (story, copy) WHERE story IS NOT NULL;
+CREATE INDEX version_article ON version (article);
+CREATE INDEX mention_passage ON mention (passage);
 """
 _DAY = "substr(published_at, 1, 10)"
-_FIELDS = "id, text, title, published_at, source, author, url"
+_FIELDS = "id, text, title, published_at, source, author, url, language, dated_by"
+
+
+class Mentioned(NamedTuple):
+    """A stretch of an article and the days it speaks of, ISO 8601, both inclusive."""
+
+    span: Span
+    first: str
+    last: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An article as the corpus holds it; `page` is what its url names, empty without one."""
+
+    row: int
+    article: Article
+    origin: str
+    seen_at: str
+    page: str
 
 
 def article_digest(article: Article) -> bytes:
@@ -48,7 +101,10 @@ def article_digest(article: Article) -> bytes:
 
 
 class CorpusWriter:
-    """Fills a new file; use as a context, it is complete when that ends without error."""
+    """Fills a new file; use as a context, it is complete when that ends without error.
+
+    Articles come first, then their stories, then their passages in the order of the articles.
+    """
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None)
@@ -57,31 +113,101 @@ class CorpusWriter:
         self.articles = 0
         self.passages = 0
 
-    def add(self, article: Article, origin: str, passages: Sequence[tuple[Span, bytes]]) -> str | None:
-        """Adds an article with its passages, each a span and the digest of its encoded text.
-
-        Returns None; or, where the id is taken, the origin of the article that has it.
-        """
-        taken = self._db.execute("SELECT origin FROM article WHERE id = ?", (article.id,)).fetchone()
-        if taken:
-            return str(taken[0])
+    def add(self, article: Article, origin: str, seen_at: str, page: str) -> int:
+        """Adds an article whose id is new; returns its row."""
         self._db.execute(
-            f"INSERT INTO article VALUES ({', '.join('?' * 12)})",
-            (
-                self.articles, article.id, article.text, article.title, article.published_at, article.source,
-                article.author, article.url, origin, article_digest(article), self.passages, len(passages),
-            ),
-        )  # fmt: skip
+            f"INSERT INTO article ({_FIELDS}, digest, origin, seen_at, page, row)"
+            f" VALUES ({', '.join('?' * 14)})",
+            (*astuple(article), article_digest(article), origin, seen_at, page, self.articles),
+        )
+        self.articles += 1
+        return self.articles - 1
+
+    def replace(self, row: int, article: Article, origin: str, seen_at: str) -> None:
+        """Puts an article, of the same id, in the place of what it updates."""
+        names = (*_FIELDS.split(", "), "digest", "origin", "seen_at")
+        self._db.execute(
+            f"UPDATE article SET {', '.join(f'{name} = ?' for name in names)} WHERE row = ?",
+            (*astuple(article), article_digest(article), origin, seen_at, row),
+        )
+
+    def add_version(self, row: int, version: Version) -> None:
+        """Keeps what an article said before."""
+        self._db.execute("INSERT INTO version VALUES (?, ?, ?, ?, ?)", (row, *astuple(version)))
+
+    def find(self, article_id: str, page: str) -> list[Stored]:
+        """The article of this id, then those of this page."""
+        found = self._db.execute(
+            f"SELECT row, {_FIELDS}, origin, seen_at, page FROM article WHERE id = ?"
+            f" UNION SELECT row, {_FIELDS}, origin, seen_at, page FROM article WHERE page = ? AND page != ''",
+            (article_id, page),
+        )
+        stored = [_stored(*fields) for fields in found]
+        return sorted(stored, key=lambda one: (one.article.id != article_id, one.row))
+
+    def article(self, row: int) -> Article:
+        (fields,) = self._db.execute(f"SELECT {_FIELDS} FROM article WHERE row = ?", (row,))
+        return Article(*fields)
+
+    def set_text(self, row: int, article: Article) -> None:
+        """Stores an article's text and digest anew."""
+        self._db.execute(
+            "UPDATE article SET text = ?, digest = ? WHERE row = ?",
+            (article.text, article_digest(article), row),
+        )
+
+    def set_story(self, copies: Sequence[int]) -> None:
+        """Makes the articles of these rows copies of one story, in this order."""
+        self._db.executemany(
+            "UPDATE article SET story = ?, copy = ? WHERE row = ?",
+            ((copies[0], copy, row) for copy, row in enumerate(copies)),
+        )
+
+    def story_of(self, row: int) -> int:
+        """The first copy of an article's story: itself where it is the only one."""
+        ((story,),) = self._db.execute("SELECT coalesce(story, row) FROM article WHERE row = ?", (row,))
+        return int(story)
+
+    def repeated_lines(self) -> dict[str, set[int]]:
+        """By source, the keys of the lines that it repeats."""
+        found: dict[str, set[int]] = {}
+        for source, line in self._db.execute("SELECT source, line FROM repeated_line"):
+            found.setdefault(source, set()).add(line & _UNSIGNED)
+        return found
+
+    def add_repeated_lines(self, source: str, lines: Iterable[int]) -> None:
+        self._db.executemany(
+            "INSERT OR IGNORE INTO repeated_line VALUES (?, ?)", ((source, _signed(line)) for line in lines)
+        )
+
+    def add_passages(
+        self, article: int, passages: Sequence[tuple[Span, bytes]], mentions: Sequence[Sequence[Mentioned]]
+    ) -> int:
+        """Adds an article's passages, each a span, the digest of its encoded text, and its mentions.
+
+        Returns the row of the first. Articles have to come in the order of their rows.
+        """
+        first = self.passages
+        self._db.execute(
+            "UPDATE article SET first_passage = ?, passages = ? WHERE row = ?", (first, len(passages), article)
+        )
         self._db.executemany(
             "INSERT INTO passage VALUES (?, ?, ?, ?, ?)",
             (
-                (self.passages + number, self.articles, span.start, span.end, digest)
-                for number, (span, digest) in enumerate(passages)
+                (row, article, span.start, span.end, digest)
+                for row, (span, digest) in enumerate(passages, start=first)
             ),
         )
-        self.articles += 1
+        self._db.executemany(
+            "INSERT INTO mention VALUES (?, ?, ?, ?, ?)",
+            (
+                (row, mention.span.start, mention.span.end, mention.first, mention.last)
+                for row, mentioned in enumerate(mentions, start=first)
+                for mention in mentioned
+            ),
+        )
         self.passages += len(passages)
-        return None
+        return first
 
     def __enter__(self) -> Self:
         return self
@@ -94,6 +220,7 @@ class CorpusWriter:
     ) -> None:
         if error is None:
             self._db.execute("COMMIT")
+            self._db.executescript(_INDEXES)
         self._db.close()
 
 
@@ -116,20 +243,74 @@ class Corpus:
         found = self._db.execute(f"SELECT {_FIELDS} FROM article WHERE id = ?", (article_id,)).fetchone()
         return Article(*found) if found else None
 
-    def articles(self) -> Iterator[tuple[Article, str]]:
-        """Every article with its origin, in the order in which they were read."""
-        for *fields, origin in self._db.execute(f"SELECT {_FIELDS}, origin FROM article ORDER BY row"):
-            yield Article(*fields), origin
+    def articles(self) -> Iterator[Stored]:
+        """Every article, in the order in which they were read."""
+        for fields in self._db.execute(f"SELECT row, {_FIELDS}, origin, seen_at, page FROM article ORDER BY row"):
+            yield _stored(*fields)
 
-    def articles_of(self, rows: Sequence[int]) -> list[int]:
-        """The article that each passage belongs to, as a number that means nothing else."""
-        found = dict(
-            self._db.execute(
-                "SELECT row, article FROM passage WHERE row IN (SELECT value FROM json_each(?))",
+    def stored(self, article_id: str) -> Stored | None:
+        found = self._db.execute(
+            f"SELECT row, {_FIELDS}, origin, seen_at, page FROM article WHERE id = ?", (article_id,)
+        ).fetchone()
+        return _stored(*found) if found else None
+
+    def versions(self, article_id: str) -> list[Version]:
+        """What an article said before it changed, the oldest first."""
+        found = self._db.execute(
+            "SELECT version.seen_at, version.title, version.text, version.published_at"
+            " FROM version JOIN article ON article.row = version.article WHERE id = ?"
+            " ORDER BY version.seen_at, version.rowid",
+            (article_id,),
+        )
+        return [Version(*fields) for fields in found]
+
+    def copies(self, article_id: str) -> list[Article]:
+        """The copies of an article's story, itself among them, the first copy first; none where it is
+        the only one."""
+        found = self._db.execute("SELECT story FROM article WHERE id = ?", (article_id,)).fetchone()
+        if found is None or found[0] is None:
+            return []
+        rows = self._db.execute(f"SELECT {_FIELDS} FROM article WHERE story = ? ORDER BY copy", found)
+        return [Article(*fields) for fields in rows]
+
+    def stories(self) -> Iterator[list[str]]:
+        """The ids of each story's copies where there are several, the first copy first."""
+        found = self._db.execute(
+            "SELECT story, id FROM article WHERE story IS NOT NULL ORDER BY story, copy"
+        )
+        for _, copies in groupby(found, key=itemgetter(0)):
+            yield [article_id for _, article_id in copies]
+
+    def repeated_lines(self) -> Iterator[tuple[str, list[int]]]:
+        """Each source with the keys of the lines that it repeats under many stories."""
+        found = self._db.execute("SELECT source, json_group_array(line) FROM repeated_line GROUP BY source")
+        for source, lines in found:
+            yield source, [line & _UNSIGNED for line in json.loads(lines)]
+
+    def articles_of(self, rows: Sequence[int]) -> list[tuple[int, int | None]]:
+        """The article that each passage belongs to, and its story where that has several copies: as
+        numbers that mean nothing else."""
+        found = {
+            row: (article, story)
+            for row, article, story in self._db.execute(
+                "SELECT passage.row, article, story FROM passage JOIN article ON article.row = article"
+                " WHERE passage.row IN (SELECT value FROM json_each(?))",
                 (json.dumps(list(rows)),),
             )
-        )
+        }
         return [found[row] for row in rows]
+
+    def passages(self, article_id: str) -> list[Passage]:
+        """An article's passages in order."""
+        found = self._db.execute(
+            "SELECT passage.row, start, end, text FROM passage JOIN article ON article.row = passage.article"
+            " WHERE id = ? ORDER BY passage.row",
+            (article_id,),
+        )
+        return [
+            Passage(row, article_id, number, start, end, text[start:end])
+            for number, (row, start, end, text) in enumerate(found)
+        ]
 
     def read(self, rows: Sequence[int]) -> list[tuple[Passage, Article]]:
         """The passages of the rows, in their order, each with its article."""
@@ -144,6 +325,17 @@ class Corpus:
             text = article.text[start:end]
             found[row] = Passage(row, article.id, row - first, start, end, text), article
         return [found[row] for row in rows]
+
+    def mentions(self, rows: Sequence[int]) -> dict[int, list[Mentioned]]:
+        """The days that passages speak of, by row; a passage that speaks of none is left out."""
+        found: dict[int, list[Mentioned]] = {}
+        for row, start, end, first, last in self._db.execute(
+            "SELECT passage, start, end, first, last FROM mention"
+            " WHERE passage IN (SELECT value FROM json_each(?)) ORDER BY start",
+            (json.dumps(list(rows)),),
+        ):
+            found.setdefault(row, []).append(Mentioned(Span(start, end), first, last))
+        return found
 
     def digests(self) -> Iterator[tuple[int, bytes]]:
         """Every passage's row with the digest of the text that was encoded for it."""
@@ -185,3 +377,16 @@ class Corpus:
         steps[ranges.sum(axis=1)] -= 1
         mask: Mask = np.cumsum(steps[:-1], dtype=np.int8).astype(np.bool_)
         return mask
+
+
+_UNSIGNED = (1 << 64) - 1
+
+
+def _signed(key: int) -> int:
+    """A 64-bit key as SQLite's integers hold it."""
+    return key - (1 << 64) if key >> 63 else key
+
+
+def _stored(row: int, *fields: str) -> Stored:
+    *article, origin, seen_at, page = fields
+    return Stored(row, Article(*article), origin, seen_at, page)

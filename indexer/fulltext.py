@@ -1,7 +1,7 @@
 """The only door to tantivy: which passages hold a question's words (BM25)."""
 
-from collections.abc import Iterator, Sequence
-from datetime import date
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,6 +16,8 @@ _ANALYZER = "english"
 _HEAP = 128 << 20  # bytes buffered before tantivy writes a segment
 _LONGEST_WORD = 40  # bytes; longer "words" are addresses and noise
 _MOST_TERMS = 256  # of one question; the first ones count
+_SPELT_OUT = 14  # days of a mention that is indexed day by day
+_MOST_MONTHS = 24  # of one mention
 
 
 # Words that make a question a question and say nothing of its subject; the verbs of opinion too,
@@ -51,6 +53,7 @@ def _schema() -> tantivy.Schema:
         tantivy.SchemaBuilder()
         .add_integer_field("row", fast=True)
         .add_text_field("words", tokenizer_name=_ANALYZER, index_option="freq")
+        .add_text_field("mentioned", tokenizer_name="raw", index_option="basic")
         .add_integer_field("day", indexed=True, fast=True)
         .add_text_field("source", tokenizer_name="raw", index_option="basic")
         .add_text_field("author", tokenizer_name="raw", index_option="basic")
@@ -67,10 +70,13 @@ class FullTextWriter:
         index.register_tokenizer(_ANALYZER, _analyzer())
         self._writer = index.writer(_HEAP, num_threads=1)
 
-    def add(self, row: int, words: str, article: Article) -> None:
+    def add(self, row: int, words: str, article: Article, mentioned: Iterable[tuple[date, date]] = ()) -> None:
+        """Adds a passage; `mentioned` are the days it speaks of, first and last."""
         document = tantivy.Document()
         document.add_integer("row", row)
         document.add_text("words", words)
+        for when in {when for first, last in mentioned for when in _calendar(first, last)}:
+            document.add_text("mentioned", when)
         if article.day:
             document.add_integer("day", article.day.toordinal())
         if article.source:
@@ -130,12 +136,23 @@ class FullTextIndex:
             if token.text in terms:
                 yield token.text, Span(token.char_offset_from, token.char_offset_to)
 
-    def search(self, terms: Sequence[str], k: int, filters: Filters) -> tuple[Rows, Scores]:
-        """The k best rows by BM25 over any of the terms, best first; fewer where fewer match."""
+    def search(
+        self, terms: Sequence[str], k: int, filters: Filters, asked: Iterable[tuple[date, date]] = ()
+    ) -> tuple[Rows, Scores]:
+        """The k best rows by BM25 over any of the terms, best first; fewer where fewer match.
+
+        A passage that speaks of the days `asked` for is found as if it named them.
+        """
         if not terms:
             return np.empty(0, np.int64), np.empty(0, np.float32)
         words = Query.boolean_query(
-            [(Occur.Should, Query.term_query(self._schema, "words", term, "freq")) for term in terms]
+            [
+                (Occur.Should, Query.term_query(self._schema, field, term, "freq"))
+                for field, term in (
+                    *(("words", term) for term in terms),
+                    *(("mentioned", when) for first, last in asked for when in _asked(first, last)),
+                )
+            ]
         )
         conditions = [
             (Occur.Must, Query.const_score_query(query, 0.0)) for query in self._conditions(filters)
@@ -157,3 +174,30 @@ class FullTextIndex:
         for field, values in (("source", filters.sources), ("author", filters.authors)):
             if values:
                 yield Query.term_set_query(self._schema, field, list(values))
+
+
+def _calendar(first: date, last: date) -> Iterator[str]:
+    """The days, months and years that a stretch of days touches, each as the index knows it. A stretch
+    over months is not spelt out in days: it says nothing of any one of them."""
+    if (last - first).days < _SPELT_OUT:
+        for days in range((last - first).days + 1):
+            yield (first + timedelta(days)).isoformat()
+    yield from _months(first, last)
+    yield from {f"{first.year:04d}", f"{last.year:04d}"}
+
+
+def _asked(first: date, last: date) -> Iterator[str]:
+    """What a passage has to speak of, for a question about these days: the coarsest words for them."""
+    whole_months = first.day == 1 and (last == date.max or (last + timedelta(1)).day == 1)
+    if whole_months and (first.month, last.month) == (1, 12) and first.year == last.year:
+        yield f"{first.year:04d}"
+    elif whole_months:
+        yield from _months(first, last)
+    else:
+        yield from (when for when in _calendar(first, last) if len(when) == len("2023-10-16"))
+
+
+def _months(first: date, last: date) -> Iterator[str]:
+    months = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
+    for month in months[:_MOST_MONTHS]:
+        yield f"{month // 12:04d}-{month % 12 + 1:02d}"

@@ -1,8 +1,9 @@
 """The things that flow through the indexer: frozen, and valid from construction on."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,22 +18,48 @@ Mask = npt.NDArray[np.bool_]
 """(passages,) which may be found."""
 
 
+DatedBy = Literal["metadata", "url", "text"]
+"""What states an article's date, the most trusted first; never the time of a file."""
+
+
+class Origin(NamedTuple):
+    """Where something was read, for messages and reports: "feed.jsonl:12", "crawl.warc, byte 812"."""
+
+    file: str
+    at: int | None = None
+    unit: str = "line"
+
+    def __str__(self) -> str:
+        if self.at is None:
+            return self.file
+        return f"{self.file}:{self.at}" if self.unit == "line" else f"{self.file}, {self.unit} {self.at}"
+
+
 @dataclass(frozen=True, slots=True)
 class RawArticle:
     """An article as its source holds it: nothing cleaned, nothing guessed.
 
-    `origin` says where it was read ("feed.jsonl:12"), for messages. `published` is the
-    source's own wording of the date.
+    `id` is the source's own, empty where it gives none; the article is then called by its `place`:
+    its url or file without prefix and suffix. `published` is the source's own wording of the date,
+    `published_by` what states it. `seen` is the moment of its download, ISO 8601, where the source
+    tells. With `extracted` the text is the story alone, taken out of its page by an extractor; else
+    it may be a whole page's text. `found` says where each field was found ("title": "JSON-LD").
     """
 
-    id: str
     text: str
-    origin: str
+    origin: Origin
+    place: str
+    id: str = ""
     title: str = ""
     published: str = ""
+    published_by: DatedBy = "metadata"
     source: str = ""
     author: str = ""
+    language: str = ""
     url: str = ""
+    seen: str = ""
+    extracted: bool = False
+    found: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +67,8 @@ class Article:
     """A cleaned article. `text` is the one text that every offset in the system refers to.
 
     `published_at` is ISO 8601: a day ("2023-10-16"), or a moment with the offset the source
-    gave ("2023-10-16T08:30:00+02:00"); None where the article is undated.
+    gave ("2023-10-16T08:30:00+02:00"); None where the article is undated. `dated_by` is what
+    states it. `language` is ISO 639-1 ("en").
     """
 
     id: str
@@ -50,6 +78,8 @@ class Article:
     source: str | None = None
     author: str | None = None
     url: str | None = None
+    language: str | None = None
+    dated_by: DatedBy | None = None
 
     def __post_init__(self) -> None:
         if not self.id:
@@ -131,3 +161,13 @@ class Filters:
 
 
 EVERYTHING = Filters()
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """An article as it stood when it was seen at `seen_at` (ISO 8601, UTC), before it changed."""
+
+    seen_at: str
+    title: str
+    text: str
+    published_at: str | None

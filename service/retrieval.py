@@ -6,8 +6,11 @@ from typing import Literal
 
 import numpy as np
 
+from indexer.corpus import Corpus
+from indexer.duplicates import shingles
 from indexer.generation import Generation
-from indexer.models import EVERYTHING, Article, Filters, Passage, Rows, Scores
+from indexer.mentions import mentions
+from indexer.models import EVERYTHING, Article, Filters, Mask, Passage, Rows, Scores
 
 Mode = Literal["hybrid", "dense", "lexical"]
 Sort = Literal["relevance", "date"]
@@ -16,11 +19,13 @@ GroupBy = Literal["article", "passage"]
 # Scores are scaled between the first and the hundredth of each ranking, however deep it was
 # read: so a hit's score, and the order, do not depend on which page is asked for.
 _SCALED_DEPTH = 100
+_COPIED = 0.5  # of a passage's three-word runs, for another text to say the same
 
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """What to look for and how much of it; `offset` counts results, not passages."""
+    """What to look for and how much of it; `offset` counts results, not passages. With `collapse`
+    the copies of one story are one result."""
 
     text: str
     limit: int = 10
@@ -29,18 +34,21 @@ class SearchQuery:
     filters: Filters = EVERYTHING
     sort: Sort = "relevance"
     group_by: GroupBy = "article"
+    collapse: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A passage found: `score` orders it, in [0, 1]. `dense` is its cosine, `lexical` its BM25;
-    None where it is not among the best of that ranking."""
+    None where it is not among the best of that ranking. `also_in` are the other copies of its
+    article's story, the most trusted first."""
 
     passage: Passage
     article: Article
     score: float
     dense: float | None
     lexical: float | None
+    also_in: tuple[Article, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,27 +83,27 @@ def search(generation: Generation, query: SearchQuery) -> Results:
     """
     vector = generation.encoder.encode_queries([query.text])[0] if query.mode != "lexical" else None
     terms = generation.fulltext.terms(query.text) if query.mode != "dense" else []
+    # Without a day to count from, only what is said outright: "in March 2025", never "last week".
+    asked = [(mention.first, mention.last) for mention in mentions(query.text, None)]
     allowed = generation.corpus.allowed(query.filters)
     wanted = query.offset + query.limit + 1
     depth = _SCALED_DEPTH if query.sort == "date" else max(_SCALED_DEPTH, wanted)
     while True:
         dense = generation.vectors.search(vector, depth, allowed) if vector is not None else _NOTHING
-        lexical = generation.fulltext.search(terms, depth, query.filters) if terms else _NOTHING
+        lexical = generation.fulltext.search(terms, depth, query.filters, asked) if terms else _NOTHING
         fused = fuse(dense, lexical)
-        if query.group_by == "article":
-            fused = _best_of_each_article(generation, fused)
+        found = _distinct(generation, fused, query)
         exhausted = max(len(dense[0]), len(lexical[0])) < depth
-        if len(fused) >= wanted or exhausted or query.sort == "date":
+        if len(found) >= wanted or exhausted or query.sort == "date":
             break
         depth *= 4
-    end = query.offset + query.limit
+    hits = _hits(generation, found if query.sort == "date" else found[query.offset : wanted - 1])
+    if query.collapse:
+        hits = _first_copies(generation, hits, fused, allowed)
     if query.sort == "date":
-        hits = _hits(generation, fused)
         hits.sort(key=lambda hit: hit.article.moment or _NEVER, reverse=True)
-        hits = hits[query.offset : end]
-    else:
-        hits = _hits(generation, fused[query.offset : end])
-    return Results(hits, more=len(fused) > end)
+        hits = hits[query.offset : wanted - 1]
+    return Results(hits, more=len(found) >= wanted)
 
 
 def fuse(dense: Ranking, lexical: Ranking) -> list[Fused]:
@@ -127,16 +135,75 @@ def _scaled(scores: Scores) -> list[float]:
     return [*scaled.tolist(), *[0.0] * (len(scores) - len(within))]
 
 
-def _best_of_each_article(generation: Generation, fused: list[Fused]) -> list[Fused]:
-    best: dict[int, Fused] = {}
-    for one, article in zip(fused, generation.corpus.articles_of([one.row for one in fused]), strict=True):
-        best.setdefault(article, one)
-    return list(best.values())
+def _distinct(generation: Generation, fused: list[Fused], query: SearchQuery) -> list[Fused]:
+    """The best passage for each result: of each article, of each story, or all that are not copies."""
+    belongs = generation.corpus.articles_of([one.row for one in fused])
+    if query.group_by == "article":
+        best: dict[tuple[int | None, int], Fused] = {}
+        for one, (article, story) in zip(fused, belongs, strict=True):
+            best.setdefault((None, article) if story is None or not query.collapse else (story, 0), one)
+        return list(best.values())
+    if not query.collapse:
+        return fused
+    copied = [one.row for one, (_, story) in zip(fused, belongs, strict=True) if story is not None]
+    texts = {row: passage.text for row, (passage, _) in zip(copied, generation.corpus.read(copied), strict=True)}
+    kept: list[Fused] = []
+    said: dict[int, list[tuple[int, str]]] = {}
+    for one, (article, story) in zip(fused, belongs, strict=True):
+        if story is not None:
+            before = said.setdefault(story, [])
+            text = texts[one.row]
+            if any(article != other and _says(other_text, text) for other, other_text in before):
+                continue
+            before.append((article, text))
+        kept.append(one)
+    return kept
 
 
-def _hits(generation: Generation, fused: list[Fused]) -> list[Hit]:
-    read = generation.corpus.read([one.row for one in fused])
+def _says(text: str, passage: str) -> bool:
+    """Whether a text holds what a passage says, but for an edited word here and there."""
+    wanted = shingles(passage)
+    return len(wanted & shingles(text)) >= _COPIED * len(wanted)
+
+
+def _hits(generation: Generation, found: list[Fused]) -> list[Hit]:
     return [
-        Hit(passage, article, one.score, one.dense, one.lexical)
-        for one, (passage, article) in zip(fused, read, strict=True)
+        Hit(passage, article, one.score, one.dense, one.lexical, also_in(generation.corpus, article))
+        for one, (passage, article) in zip(
+            found, generation.corpus.read([one.row for one in found]), strict=True
+        )
     ]
+
+
+def also_in(corpus: Corpus, article: Article) -> tuple[Article, ...]:
+    """The other copies of an article's story, the most trusted first."""
+    return tuple(copy for copy in corpus.copies(article.id) if copy.id != article.id)
+
+
+def _first_copies(
+    generation: Generation, hits: list[Hit], fused: list[Fused], allowed: Mask | None
+) -> list[Hit]:
+    """The same finds in the first copies of their stories, each once."""
+    scores = {one.row: one for one in fused}
+    found: dict[int, Hit] = {}
+    for hit in hits:
+        moved = _first_copy(generation, hit, scores, allowed)
+        found.setdefault(moved.passage.row, moved)
+    return list(found.values())
+
+
+def _first_copy(generation: Generation, hit: Hit, scores: dict[int, Fused], allowed: Mask | None) -> Hit:
+    """A find in the first copy of its story that holds it and passes the filters: usually that of the
+    agency it came from, not of the paper whose cut of it happens to score best."""
+    corpus = generation.corpus
+    for copy in corpus.copies(hit.article.id) if hit.also_in else []:
+        if copy.id == hit.article.id:
+            break
+        passages = corpus.passages(copy.id)
+        if (allowed is None or allowed[passages[0].row]) and _says(copy.text, hit.passage.text):
+            wanted = shingles(hit.passage.text)
+            passage = max(passages, key=lambda one: len(wanted & shingles(one.text)))
+            found = scores.get(passage.row)
+            dense, lexical = (found.dense, found.lexical) if found else (None, None)
+            return Hit(passage, copy, hit.score, dense, lexical, also_in(corpus, copy))
+    return hit

@@ -16,13 +16,15 @@ from pydantic import (
     ValidationError,
 )
 
+from indexer.corpus import Mentioned, Stored
 from indexer.errors import UsageError
 from indexer.folder import Manifest
 from indexer.generation import Generation
-from indexer.models import Article, Filters, Span
+from indexer.models import Article, DatedBy, Filters, Span, Version
+from indexer.stories import changes, history
 from service.answering import Answer
 from service.evidence import Citation
-from service.retrieval import GroupBy, Hit, Mode, Results, SearchQuery, Sort
+from service.retrieval import GroupBy, Hit, Mode, Results, SearchQuery, Sort, also_in
 
 MAX_QUERY = 2000  # characters
 MAX_LIMIT = 100
@@ -102,6 +104,7 @@ class SearchIn(_Request):
     filters: FiltersIn = FiltersIn()
     sort: Sort = "relevance"
     group_by: GroupBy = "article"
+    collapse: StrictBool = True
     highlight: StrictBool = True
 
     def to_query(self) -> SearchQuery:
@@ -113,6 +116,7 @@ class SearchIn(_Request):
             filters=self.filters.to_filters(),
             sort=self.sort,
             group_by=self.group_by,
+            collapse=self.collapse,
         )
 
 
@@ -129,6 +133,7 @@ class SearchParameters(_Request):
     author: Annotated[list[Value], Field(max_length=_MAX_VALUES)] = []
     sort: Sort = "relevance"
     group_by: GroupBy = "article"
+    collapse: bool = True
     highlight: bool = True
 
     def to_search(self) -> SearchIn:
@@ -140,7 +145,7 @@ class SearchParameters(_Request):
                 source=self.source,
                 author=self.author,
             ),
-            **self.model_dump(include={"limit", "offset", "mode", "sort", "group_by", "highlight"}),
+            **self.model_dump(include={"limit", "offset", "mode", "sort", "group_by", "collapse", "highlight"}),
         )
 
 
@@ -192,9 +197,39 @@ class ScoresOut(BaseModel):
     lexical: float | None
 
 
+class MentionOut(BaseModel):
+    """Days that a passage speaks of, both inclusive; `start` and `end` count from its beginning."""
+
+    start: int
+    end: int
+    first: date
+    last: date
+
+
+class CopyOut(BaseModel):
+    """Another copy of the same story."""
+
+    article_id: str
+    title: str
+    url: str | None
+    source: str | None
+    published_at: str | None
+
+    @classmethod
+    def from_article(cls, article: Article) -> "CopyOut":
+        return cls(
+            article_id=article.id,
+            title=article.title,
+            url=article.url,
+            source=article.source,
+            published_at=article.published_at,
+        )
+
+
 class PassageOut(BaseModel):
     """`text` is the article's text from `start` to `end`, in code points; highlights count from
-    the passage's beginning. A score gives order only."""
+    the passage's beginning. A score gives order only. `also_in` are the other copies of the story,
+    the most trusted first."""
 
     passage_id: str
     article_id: str
@@ -203,15 +238,18 @@ class PassageOut(BaseModel):
     source: str | None
     author: str | None
     published_at: str | None
+    language: str | None
     text: str
     start: int
     end: int
     highlights: list[SpanOut]
+    mentions: list[MentionOut]
     score: float
     scores: ScoresOut
+    also_in: list[CopyOut]
 
     @classmethod
-    def from_hit(cls, hit: Hit, highlights: list[Span]) -> "PassageOut":
+    def from_hit(cls, hit: Hit, highlights: list[Span], mentions: list[Mentioned]) -> "PassageOut":
         return cls(
             passage_id=hit.passage.id,
             article_id=hit.article.id,
@@ -220,22 +258,35 @@ class PassageOut(BaseModel):
             source=hit.article.source,
             author=hit.article.author,
             published_at=hit.article.published_at,
+            language=hit.article.language,
             text=hit.passage.text,
             start=hit.passage.start,
             end=hit.passage.end,
             highlights=[SpanOut(start=span.start, end=span.end) for span in highlights],
+            mentions=[
+                MentionOut(
+                    start=mention.span.start - hit.passage.start,
+                    end=mention.span.end - hit.passage.start,
+                    first=date.fromisoformat(mention.first),
+                    last=date.fromisoformat(mention.last),
+                )
+                for mention in mentions
+            ],
             score=hit.score,
             scores=ScoresOut(dense=hit.dense, lexical=hit.lexical),
+            also_in=[CopyOut.from_article(copy) for copy in hit.also_in],
         )
 
 
 def passages_out(generation: Generation, hits: list[Hit], query: str, *, highlight: bool) -> list[PassageOut]:
     """The hits as they leave, the words of the question marked where wanted."""
+    mentions = generation.corpus.mentions([hit.passage.row for hit in hits])
     terms = set(generation.fulltext.content_terms(query)) if highlight else set()
     return [
         PassageOut.from_hit(
             hit,
             [span for _, span in generation.fulltext.occurrences(hit.passage.text, terms)] if terms else [],
+            mentions.get(hit.passage.row, []),
         )
         for hit in hits
     ]
@@ -263,27 +314,20 @@ class SearchOut(BaseModel):
         )
 
 
-class SourceOut(BaseModel):
+class SourceOut(CopyOut):
     """An article that an answer quotes, under the number of its citations."""
 
     number: int
-    article_id: str
-    title: str
-    url: str | None
-    source: str | None
     author: str | None
-    published_at: str | None
+    also_in: list[CopyOut]
 
     @classmethod
-    def from_article(cls, number: int, article: Article) -> "SourceOut":
+    def from_source(cls, number: int, article: Article, copies: tuple[Article, ...]) -> "SourceOut":
         return cls(
+            **CopyOut.from_article(article).model_dump(),
             number=number,
-            article_id=article.id,
-            title=article.title,
-            url=article.url,
-            source=article.source,
             author=article.author,
-            published_at=article.published_at,
+            also_in=[CopyOut.from_article(copy) for copy in copies],
         )
 
 
@@ -345,7 +389,7 @@ class AnswerOut(BaseModel):
             confidence=round(answer.confidence, 4),
             citations=[CitationOut.from_citation(citation) for citation in answer.proof.citations],
             sources=[
-                SourceOut.from_article(number, article)
+                SourceOut.from_source(number, article, also_in(generation.corpus, article))
                 for number, article in enumerate(answer.proof.sources, start=1)
             ],
             nearest=passages_out(generation, list(answer.nearest), question, highlight=True),
@@ -355,26 +399,73 @@ class AnswerOut(BaseModel):
         )
 
 
-class ArticleOut(BaseModel):
-    id: str
-    title: str
+class ArticleOut(CopyOut):
+    """`dated_by` is what states the date: the source's metadata, the url or the text; null where the
+    article is undated. `seen_at` is when it was first read as it stands, `versions` how many others
+    came before."""
+
     text: str
-    published_at: str | None
-    source: str | None
     author: str | None
-    url: str | None
+    language: str | None
+    dated_by: DatedBy | None
+    seen_at: str
+    versions: int
+    also_in: list[CopyOut]
     index: IndexOut
 
     @classmethod
-    def from_article(cls, generation: Generation, article: Article) -> "ArticleOut":
+    def from_stored(cls, generation: Generation, stored: Stored) -> "ArticleOut":
+        article = stored.article
         return cls(
-            id=article.id,
-            title=article.title,
+            **CopyOut.from_article(article).model_dump(),
             text=article.text,
-            published_at=article.published_at,
-            source=article.source,
             author=article.author,
-            url=article.url,
+            language=article.language,
+            dated_by=article.dated_by,
+            seen_at=stored.seen_at,
+            versions=len(generation.corpus.versions(article.id)),
+            also_in=[CopyOut.from_article(copy) for copy in also_in(generation.corpus, article)],
+            index=IndexOut.from_manifest(generation.manifest),
+        )
+
+
+class VersionOut(BaseModel):
+    """An article as it was seen at one time, and the sentences in which it differs from the time before."""
+
+    seen_at: str
+    title: str
+    published_at: str | None
+    added: list[str]
+    removed: list[str]
+
+    @classmethod
+    def from_version(cls, version: Version, before: Version | None) -> "VersionOut":
+        removed, added = changes(before, version) if before else ([], [])
+        return cls(
+            seen_at=version.seen_at,
+            title=version.title,
+            published_at=version.published_at,
+            added=added,
+            removed=removed,
+        )
+
+
+class HistoryOut(BaseModel):
+    """Every version of an article, the oldest first; the last is what search finds."""
+
+    article_id: str
+    versions: list[VersionOut]
+    index: IndexOut
+
+    @classmethod
+    def from_stored(cls, generation: Generation, stored: Stored) -> "HistoryOut":
+        versions = history(generation.corpus, stored)
+        return cls(
+            article_id=stored.article.id,
+            versions=[
+                VersionOut.from_version(version, before)
+                for before, version in zip([None, *versions], versions, strict=False)
+            ],
             index=IndexOut.from_manifest(generation.manifest),
         )
 

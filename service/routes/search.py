@@ -5,10 +5,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
+from indexer.corpus import Stored
 from indexer.generation import Generation
 from service.problems import ArticleNotFoundError
 from service.retrieval import search
-from service.schemas import ArticleOut, IndexDetailsOut, SearchIn, SearchOut, SearchParameters
+from service.schemas import ArticleOut, HistoryOut, IndexDetailsOut, SearchIn, SearchOut, SearchParameters
 from service.served import Served
 
 router = APIRouter(prefix="/v1", tags=["search"])
@@ -38,12 +39,26 @@ async def get_article(request: Request, article_id: str) -> ArticleOut:
     """An article with the one text that all offsets refer to."""
 
     def work(generation: Generation) -> ArticleOut:
-        article = generation.corpus.article(article_id)
-        if article is None:
-            raise ArticleNotFoundError(f"no article has the id {article_id[:200]!r}")
-        return ArticleOut.from_article(generation, article)
+        return ArticleOut.from_stored(generation, _stored(generation, article_id))
 
     return await served(request).run(work)
+
+
+@router.get("/history/{article_id:path}")
+async def get_history(request: Request, article_id: str) -> HistoryOut:
+    """What an article said each time it was seen changed."""
+
+    def work(generation: Generation) -> HistoryOut:
+        return HistoryOut.from_stored(generation, _stored(generation, article_id))
+
+    return await served(request).run(work)
+
+
+def _stored(generation: Generation, article_id: str) -> Stored:
+    stored = generation.corpus.stored(article_id)
+    if stored is None:
+        raise ArticleNotFoundError(f"no article has the id {article_id[:200]!r}")
+    return stored
 
 
 @router.get("/index")

@@ -1,0 +1,178 @@
+"""Each story once: a page seen again becomes a version of its article, copies become one story."""
+
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from indexer.cleaning import line_keys, without_repeated
+from indexer.corpus import Corpus, CorpusWriter, Stored
+from indexer.duplicates import containment, groups, shingles
+from indexer.models import Article, Origin, Version
+from indexer.passages import sentences
+
+Kept = Literal["added", "updated", "older", "repeated", "taken"]
+"""What became of an article: it is new; it took the place of what it updates; what it would update is
+newer, so it went into the history; it says what is known already; its id belongs to another article."""
+
+_SAME_STORY = 0.3  # share of three-word runs, for articles that claim one id or url
+_REPEATED_IN = 5  # stories of a source
+_REPEATED_SHARE = 0.02  # of a source's stories
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+def keep(
+    corpus: CorpusWriter, article: Article, origin: Origin, *, seen_at: str, page: str, own_id: bool, known: int
+) -> tuple[Kept, str]:
+    """Puts an article in the corpus: as a new one, or as a version of one that is there.
+
+    An article is one that is there where it has its id, or its page. Two articles of one collection
+    that share an id but neither page nor text are two articles, one of which needs another id; of two
+    that share a page only, each with an id of its own, likewise. The first `known` rows were indexed
+    before: there an id alone decides, and what comes is newer. `own_id`: the source gave the id.
+
+    Returns what became of it and, where something was there, its origin.
+    """
+    for found in corpus.find(article.id, page):
+        same_id = found.article.id == article.id
+        by_name = found.row < known if same_id else not own_id
+        same_page = same_id and page != "" and page == found.page
+        if by_name or same_page or _tell_the_same(article, found.article):
+            return _update(corpus, found, article, origin, seen_at, known), found.origin
+        if same_id:
+            return "taken", found.origin
+    corpus.add(article, str(origin), seen_at, page)
+    return "added", ""
+
+
+def _tell_the_same(one: Article, other: Article) -> bool:
+    return one.text == other.text or containment(shingles(one.text), shingles(other.text)) >= _SAME_STORY
+
+
+def _update(
+    corpus: CorpusWriter, found: Stored, article: Article, origin: Origin, seen_at: str, known: int
+) -> Kept:
+    article = replace(article, id=found.article.id)
+    if article == found.article:
+        return "repeated"
+    if found.row >= known and seen_at < found.seen_at:
+        corpus.add_version(found.row, _version(article, seen_at))
+        return "older"
+    if _says_else(article, found.article):
+        corpus.add_version(found.row, _version(found.article, found.seen_at))
+    else:
+        seen_at = found.seen_at
+    corpus.replace(found.row, article, str(origin), seen_at)
+    return "updated"
+
+
+def _version(article: Article, seen_at: str) -> Version:
+    return Version(seen_at, article.title, article.text, article.published_at)
+
+
+def _says_else(one: Article, other: Article) -> bool:
+    return (one.title, one.text) != (other.title, other.text)
+
+
+def history(corpus: Corpus, stored: Stored) -> list[Version]:
+    """Every version of an article, the oldest first, as it stands last."""
+    return [*corpus.versions(stored.article.id), _version(stored.article, stored.seen_at)]
+
+
+def changes(before: Version, after: Version) -> tuple[list[str], list[str]]:
+    """The sentences that went and those that came between two versions, headlines among them."""
+    old, new = ([version.title, *_sentences(version.text)] for version in (before, after))
+    removed: list[str] = []
+    added: list[str] = []
+    for change, old_start, old_end, new_start, new_end in SequenceMatcher(
+        None, old, new, autojunk=False
+    ).get_opcodes():
+        if change != "equal":
+            removed.extend(old[old_start:old_end])
+            added.extend(new[new_start:new_end])
+    return removed, added
+
+
+def _sentences(text: str) -> list[str]:
+    return [text[span.start : span.end] for span in sentences(text)]
+
+
+def inherit(corpus: CorpusWriter, before: Corpus) -> None:
+    """Takes over what is known of the articles' past from the collection as it was before."""
+    for old in before.articles():
+        for found in corpus.find(old.article.id, ""):
+            for version in before.versions(old.article.id):
+                corpus.add_version(found.row, version)
+            if _says_else(old.article, found.article):
+                corpus.add_version(found.row, _version(old.article, old.seen_at))
+            else:
+                corpus.replace(found.row, found.article, found.origin, min(old.seen_at, found.seen_at))
+
+
+def group(corpus: CorpusWriter, trusted_sources: Sequence[str], workspace: Path) -> int:
+    """Finds the copies of each story and puts them in order; returns how many stories have several.
+
+    The first copy is that of the source named first in `trusted_sources`, then the earliest.
+    """
+    trust = {source: place for place, source in enumerate(trusted_sources)}
+
+    def order(row: int) -> tuple[int, datetime, str]:
+        article = corpus.article(row)
+        return trust.get(article.source or "", len(trust)), article.moment or _NEVER, article.id
+
+    rows = range(corpus.articles)
+    found = groups((corpus.article(row).text for row in rows), lambda row: corpus.article(row).text, workspace)
+    for copies in found:
+        corpus.set_story(sorted(copies, key=order))
+    return len(found)
+
+
+def drop_repeated_lines(corpus: CorpusWriter) -> Iterator[tuple[Article, str]]:
+    """Takes out of the texts what a source prints under many stories; yields each article and line.
+
+    Copies and updates of one story share their lines by right: only its first copy counts.
+    """
+    numbers: dict[str, int] = {}
+    stories: list[int] = []
+    sources, keys = array("L"), array("Q")
+    for row in range(corpus.articles):
+        article = corpus.article(row)
+        if corpus.story_of(row) == row and article.source:
+            number = numbers.setdefault(article.source, len(numbers))
+            stories.extend([0] * (len(numbers) - len(stories)))
+            stories[number] += 1
+            found = set(line_keys(article.text))
+            sources.extend([number] * len(found))
+            keys.extend(found)
+    names = list(numbers)
+    for number, key in _frequent(sources, keys, stories):
+        corpus.add_repeated_lines(names[number], [key])
+    repeated = corpus.repeated_lines()
+    for row in range(corpus.articles):
+        article = corpus.article(row)
+        if lines := repeated.get(article.source or ""):
+            text, dropped = without_repeated(article.text, lines)
+            if dropped:
+                corpus.set_text(row, replace(article, text=text))
+                yield from ((article, line) for line in dropped)
+
+
+def _frequent(sources: array[int], keys: array[int], stories: list[int]) -> Iterator[tuple[int, int]]:
+    """Source and key of the lines that stand in enough of a source's stories."""
+    if not keys:
+        return
+    # In numpy, 16 bytes a line: a million stories have some millions of lines at their edges.
+    pairs = np.stack([np.frombuffer(sources, dtype=np.uint64), np.frombuffer(keys, dtype=np.uint64)], axis=1)
+    pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+    starts = np.flatnonzero(np.r_[True, (pairs[1:] != pairs[:-1]).any(axis=1)])
+    counts = np.diff(np.r_[starts, len(pairs)])
+    for start in starts[counts >= _REPEATED_IN]:
+        number, key = map(int, pairs[start])
+        count = int(counts[np.searchsorted(starts, start)])
+        if count >= _REPEATED_SHARE * stories[number]:
+            yield number, key
