@@ -1,11 +1,14 @@
 """Boilerplate out, metadata found: one cleaned text that every offset refers to."""
 
+import hashlib
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from indexer.dates import date_line, parse_published
-from indexer.models import Article, RawArticle
+from indexer.dates import date_line, parse_published, url_day
+from indexer.models import Article, DatedBy, RawArticle
 
 _INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2060\ufeff]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -41,6 +44,21 @@ _LONGEST_TEASER = 15  # words of another article's headline
 _LONGEST_CALL = 25  # words of "Sign up for …"
 _LONGEST_LABEL = 5  # words of "All rights reserved."
 _LONGEST_LEAD_TITLE = 90
+_MENU = 4  # lines in a row
+_LONGEST_MENU_ITEM = 3  # words
+_EDGE = 4  # lines at each end of a text
+_LANGUAGE_SAMPLE = 1000  # characters
+_FEWEST_LETTERS = 60
+_LANGUAGE = re.compile(r"[A-Za-z]{2}(?![A-Za-z])")
+_BLANK = re.compile(r"\n[ \t\r]*\n")
+_DIGITS = re.compile(r"\d")
+
+
+class Removed(NamedTuple):
+    """A line that is not the story's, and what it was taken for."""
+
+    line: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +68,10 @@ class Cleaned:
     article: Article | None
     """None where nothing was left of the text."""
     unread_date: str = ""
-    """The source's date where it could not be read; the article is then undated."""
+    """The source's date where it could not be read."""
+    found: Mapping[str, str] = field(default_factory=dict)
+    """Where each field of the article was found."""
+    removed: tuple[Removed, ...] = ()
 
 
 def clean(raw: RawArticle) -> Cleaned:
@@ -60,26 +81,125 @@ def clean(raw: RawArticle) -> Cleaned:
     its head, the owner in a copyright line at its end. An article without any title is called
     by its opening words.
     """
-    lines = _lines(raw.text)
     head = _Head(raw.title)
-    body = _without_tail(head.strip(lines))
+    if raw.extracted:
+        lines = body = _lines(raw.text)
+        if len(body) > 1 and body[0] == head.title:
+            body = body[1:]
+    else:
+        lines = _lines(_unwrapped(raw.text))
+        body = _without_tail(head.strip(lines), head.removed)
     text = "\n\n".join(body)
-    published = parse_published(raw.published) if raw.published.strip() else head.published
-    unread_date = raw.published.strip() if raw.published.strip() and not published else ""
+    published, dated_by, unread_date = _dated(raw, head)
     if not text:
-        return Cleaned(None, unread_date)
-    return Cleaned(
-        Article(
-            id=_SURROGATES.sub("\ufffd", raw.id),
-            text=text,
-            title=head.title or _lead(text),
-            published_at=published or head.published,
-            source=_one_line(raw.source) or _owner(lines) or None,
-            author=_one_line(raw.author) or head.author or None,
-            url=_one_line(raw.url) or None,
-        ),
-        unread_date,
+        return Cleaned(None, unread_date, removed=tuple(head.removed))
+    title, author = head.title or _lead(text), _one_line(raw.author) or head.author
+    source = _one_line(raw.source) or (_owner(lines) if not raw.extracted else "")
+    language = _stated_language(raw.language) or _language(text)
+    found = {
+        "title": raw.found.get("title", "stated") if raw.title.strip() else ("first line" if head.title else "opening words"),
+        "published": {"url": "url", "text": "date line"}.get(dated_by or "", "nowhere"),
+        "source": raw.found.get("source", "stated") if raw.source.strip() else "copyright line",
+        "author": raw.found.get("author", "stated") if raw.author.strip() else "byline",
+        "language": raw.found.get("language", "stated") if _stated_language(raw.language) else "told by its words",
+        "url": raw.found.get("url", "stated"),
+    }
+    if published and dated_by == raw.published_by and not unread_date and raw.published.strip():
+        found["published"] = raw.found.get("published", "stated")
+    article = Article(
+        id=_SURROGATES.sub("\ufffd", raw.id or raw.place),
+        text=text,
+        title=title,
+        published_at=published,
+        source=source or None,
+        author=author or None,
+        url=_one_line(raw.url) or None,
+        language=language,
+        dated_by=dated_by,
     )
+    known = {"published": published, "source": source, "author": author, "language": language, "url": article.url}
+    return Cleaned(
+        article,
+        unread_date,
+        {name: where for name, where in found.items() if known.get(name, True)},
+        tuple(head.removed),
+    )
+
+
+def _dated(raw: RawArticle, head: "_Head") -> tuple[str | None, DatedBy | None, str]:
+    """The date, what states it, and the source's date where that cannot be read. In this trust:
+    metadata, the url, the text; never the time of a file."""
+    stated = parse_published(raw.published) if raw.published.strip() else None
+    unread = raw.published.strip() if raw.published.strip() and not stated else ""
+    if stated and raw.published_by == "metadata":
+        return stated, "metadata", unread
+    if day := url_day(raw.url):
+        return day, "url", unread
+    if day := stated or head.published:
+        return day, "text", unread
+    return None, None, unread
+
+
+def _stated_language(stated: str) -> str | None:
+    match = _LANGUAGE.match(stated.strip())
+    return match[0].lower() if match else None
+
+
+def _language(text: str) -> str | None:
+    """The language that the words are of; None for a text too short to tell."""
+    start = text[:_LANGUAGE_SAMPLE]
+    if sum(map(str.isalpha, start)) < _FEWEST_LETTERS:
+        return None
+    import py3langid  # noqa: PLC0415  loads its tables of n-grams
+
+    language, _ = py3langid.classify(start)
+    return str(language)
+
+
+def line_keys(text: str) -> list[int]:
+    """Keys of the lines that could be a source's boilerplate, where they repeat: equal keys, equal lines
+    but for their digits. A sentence inside a story is none: agencies repeat those too."""
+    lines = text.split("\n\n")
+    return [_key(line) for place, line in enumerate(lines) if _could_be_repeated(place, lines)]
+
+
+def without_repeated(text: str, repeated: Container[int]) -> tuple[str, tuple[str, ...]]:
+    """The text without the lines of these keys, and the lines that went; never without any."""
+    lines = text.split("\n\n")
+    gone = [_could_be_repeated(place, lines) and _key(line) in repeated for place, line in enumerate(lines)]
+    if not any(gone) or all(gone):
+        return text, ()
+    pairs = list(zip(lines, gone, strict=True))
+    return "\n\n".join(line for line, out in pairs if not out), tuple(line for line, out in pairs if out)
+
+
+def _could_be_repeated(place: int, lines: list[str]) -> bool:
+    line = lines[place]
+    at_edge = place < _EDGE or place >= len(lines) - _EDGE
+    return len(line) <= _LONGEST_BOILERPLATE and (at_edge or not _SENTENCE_END.search(line))
+
+
+def _key(line: str) -> int:
+    folded = _DIGITS.sub("0", line.casefold())
+    return int.from_bytes(hashlib.blake2b(folded.encode(), digest_size=8).digest())
+
+
+def _unwrapped(text: str) -> str:
+    """Paragraphs that are broken over lines of one width, joined again."""
+    return "\n\n".join(_paragraph(block.strip("\n")) for block in _BLANK.split(text))
+
+
+def _paragraph(block: str) -> str:
+    """A block of lines of about one width, most of which end inside a sentence, is one paragraph."""
+    lines = [line.strip() for line in block.split("\n")]
+    broken = lines[:-1]
+    if len(broken) < 2:  # noqa: PLR2004  two lines have no common width
+        return block
+    widths = sorted(map(len, broken))
+    inside = sum(not _SENTENCE_END.search(line) for line in broken)
+    if widths[0] >= 40 and widths[-1] <= 100 and inside > len(broken) / 2:  # noqa: PLR2004
+        return " ".join(lines)
+    return block
 
 
 def _lines(text: str) -> list[str]:
@@ -95,62 +215,95 @@ def _one_line(value: str) -> str:
 
 
 class _Head:
-    """The lines above the story: its title, who wrote it, when."""
+    """The lines above the story: its title, who wrote it, when. `removed` collects what goes."""
 
     def __init__(self, title: str) -> None:
         self.title = _one_line(title)
         self.published: str | None = None
         self.author = ""
+        self.removed: list[Removed] = []
 
     def strip(self, lines: list[str]) -> list[str]:
         start = 0
-        while start < len(lines) - 1 and self._takes(lines[start]):
+        while start < len(lines) - 1 and (reason := self._takes(lines, start)):
+            self.removed.append(Removed(lines[start], reason))
             start += 1
         return lines[start:]
 
-    def _takes(self, line: str) -> bool:
+    def _takes(self, lines: list[str], place: int) -> str:
+        """What a line above the story is; empty for the story's own."""
+        line = lines[place]
         if day := date_line(line):
             # The first of "Published … / Updated …" is when the story appeared.
             self.published = self.published or day
-            return True
+            return "date line"
         if len(line) <= _LONGEST_BOILERPLATE and (byline := _BYLINE.fullmatch(line)):
             self.author = self.author or byline["author"]
-            return True
-        if _is_boilerplate(line) or line == self.title:
-            return True
+            return "byline"
+        if reason := _boilerplate(line):
+            return reason
+        if line == self.title:
+            return "title"
+        if not self.title and _is_menu(lines, place):
+            return "navigation"
         if not self.title and len(line) <= _LONGEST_HEADLINE and not _SENTENCE_END.search(line):
             self.title = line
-            return True
-        return False
+            return "title"
+        return ""
 
 
-def _without_tail(lines: list[str]) -> list[str]:
+def _is_menu(lines: list[str], place: int) -> bool:
+    """A word or two among others like it: "Home / World / Sport". A headline stands alone."""
+    block = lines[place : place + _MENU]
+    return len(block) == _MENU and all(
+        len(line.split()) <= _LONGEST_MENU_ITEM and not _SENTENCE_END.search(line) for line in block
+    )
+
+
+def _without_tail(lines: list[str], removed: list[Removed]) -> list[str]:
     """Drops what pages print below a story: teasers, dates of other articles, copyright.
 
     Goes up from the end. A line that is no sentence goes too where boilerplate stands below
     it (the headline of another article above its date); a story's own line never does.
     """
     end = len(lines)
-    while end and (
-        _is_boilerplate(lines[end - 1])
-        or date_line(lines[end - 1])
-        or (end < len(lines) and not _SENTENCE_END.search(lines[end - 1]) and _is_short(lines[end - 1]))
-    ):
+    below: list[Removed] = []
+    while end:
+        line = lines[end - 1]
+        reason = _boilerplate(line) or ("date line" if date_line(line) else "")
+        if not reason and end < len(lines) and not _SENTENCE_END.search(line) and _is_short(line):
+            reason = "teaser"
+        if not reason:
+            break
+        below.append(Removed(line, reason))
         end -= 1
-    # Between paragraphs only what cannot be a sentence of the story goes.
-    return [line for line in lines[:end] if not (_is_boilerplate(line) and not _SENTENCE_END.search(line))]
+    body = []
+    for line in lines[:end]:
+        # Between paragraphs only what cannot be a sentence of the story goes.
+        reason = _boilerplate(line)
+        if reason and not _SENTENCE_END.search(line):
+            removed.append(Removed(line, reason))
+        else:
+            body.append(line)
+    removed.extend(reversed(below))
+    return body
 
 
 def _is_short(line: str) -> bool:
     return len(line.split()) <= _LONGEST_TEASER
 
 
-def _is_boilerplate(line: str) -> bool:
+def _boilerplate(line: str) -> str:
+    """What kind of boilerplate a line is, wherever it stands; empty for none."""
     words = len(line.split())
     if len(line) > _LONGEST_BOILERPLATE or words > _LONGEST_CALL:
-        return False
+        return ""
     is_sentence = bool(_SENTENCE_END.search(line)) and words > _LONGEST_LABEL
-    return bool(_COPYRIGHT.match(line) or _CALL.match(line) or (_LABEL.match(line) and not is_sentence))
+    if _COPYRIGHT.match(line):
+        return "copyright line"
+    if _CALL.match(line):
+        return "call to the reader"
+    return "label" if _LABEL.match(line) and not is_sentence else ""
 
 
 def _owner(lines: list[str]) -> str:
