@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from html import unescape
 
 import yaml
@@ -9,6 +10,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from indexer.models import RawArticle
+from indexer.sources.document import Document
 from indexer.sources.fields import article_from
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?P<fields>.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
@@ -22,7 +24,7 @@ def recognises(content: str, suffix: str) -> bool:
     return suffix.lower() in {".md", ".markdown"} or bool(_FRONT_MATTER.match(_unix(content)))
 
 
-def read(content: str, article_id: str, origin: str) -> RawArticle:
+def read(content: str, document: Document) -> RawArticle:
     """The front matter's fields and the words of the body, one paragraph a line.
 
     Raises nothing: front matter that is not YAML is read as lines of `key: value`.
@@ -32,7 +34,9 @@ def read(content: str, article_id: str, origin: str) -> RawArticle:
     fields = _fields(match["fields"]) if match else {}
     body = content[match.end() :] if match else content
     fields["text"] = "\n\n".join(_paragraphs(_MARKDOWN.parse(body)))
-    return article_from(fields, article_id, origin)
+    article = article_from(fields, "", document.origin)
+    found = {name: where.replace("field", "front matter") for name, where in article.found.items()}
+    return replace(article, place=document.place, found=found)
 
 
 def _unix(content: str) -> str:

@@ -1,0 +1,79 @@
+"""Files as they lie on disk, to the bytes that they hold: unpacked where they are packed, and bounded."""
+
+import bz2
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Callable
+from typing import BinaryIO, cast
+
+from indexer.sources.document import NoArticleError
+
+LARGEST = 16 << 20  # bytes of a single article, unpacked
+_MOST_RATIO = 1000  # unpacked to packed; gzip itself reaches 1,030 on zeros, news 3 to 20
+_UNSUSPECTED = 64 << 20  # bytes that may be unpacked at any ratio
+_SNIFFED = 1 << 16
+
+_PACKED: tuple[tuple[bytes, Callable[[BinaryIO], BinaryIO]], ...] = (
+    (b"\x1f\x8b", lambda stream: cast(BinaryIO, gzip.GzipFile(fileobj=stream))),
+    (b"BZh", lambda stream: cast(BinaryIO, bz2.BZ2File(stream))),
+    (b"\xfd7zXZ\0", lambda stream: cast(BinaryIO, lzma.LZMAFile(stream))),
+    (b"\x28\xb5\x2f\xfd", lambda stream: _zstd(stream)),
+)
+_ARCHIVES = ((b"PK\x03\x04", "ZIP"), (b"7z\xbc\xaf\x27\x1c", "7z"), (b"Rar!", "RAR"))
+
+
+def _zstd(stream: BinaryIO) -> BinaryIO:
+    import pyarrow  # noqa: PLC0415  loads long, and few files need it
+
+    return cast(BinaryIO, pyarrow.CompressedInputStream(pyarrow.PythonFile(stream), "zstd"))
+
+
+class _Bounded(io.RawIOBase):
+    """Unpacked bytes, until they are too many for what they came from or the packing is damaged."""
+
+    def __init__(self, unpacked: BinaryIO, packed: BinaryIO) -> None:
+        self._unpacked = unpacked
+        self._packed = packed
+        self._read = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
+        try:
+            content = self._unpacked.read(len(view))
+        except (EOFError, zlib.error, lzma.LZMAError, OSError, ValueError) as error:
+            raise NoArticleError(f"is damaged: it cannot be unpacked beyond {self._read} bytes ({error})") from error
+        view[: len(content)] = content
+        self._read += len(content)
+        if self._read > _UNSUSPECTED and self._read > _MOST_RATIO * max(1, self._packed.tell()):
+            raise NoArticleError("unpacks to a thousand times its size, which no articles do")
+        return len(content)
+
+
+def unpacked(stream: BinaryIO) -> io.BufferedReader:
+    """The bytes that a file holds: gzip, bzip2, xz and zstd are unpacked as they are read.
+
+    Reading raises NoArticleError where the packing is damaged or a bomb, and this does for an archive of
+    several files. The first 64 KiB can be had by `peek`.
+    """
+    start = stream.read(8)
+    stream.seek(0)
+    for magic, name in _ARCHIVES:
+        if start.startswith(magic):
+            raise NoArticleError(f"is a {name} archive: unpack it first")
+    for magic, opened in _PACKED:
+        if start.startswith(magic):
+            return io.BufferedReader(_Bounded(opened(stream), stream), _SNIFFED)
+    return io.BufferedReader(cast(io.RawIOBase, stream), _SNIFFED)
+
+
+def whole(stream: BinaryIO, start: bytes = b"") -> bytes:
+    """The rest of a stream that holds one article. Raises NoArticleError where it is too much for one."""
+    content = start + stream.read(LARGEST + 1 - len(start))
+    if len(content) > LARGEST:
+        raise NoArticleError(f"holds more than {LARGEST >> 20} MiB, which no single article is; split it")
+    return content
