@@ -1,27 +1,31 @@
-"""The walk from articles to a generation: read, clean, cut, encode, commit."""
+"""The walk from articles to a generation: read, clean, tell stories apart, cut, encode, commit."""
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from indexer import sources
-from indexer.cleaning import clean
-from indexer.corpus import Corpus, CorpusWriter
+from indexer import sources, stories
+from indexer.cleaning import clean, without_repeated
+from indexer.corpus import Corpus, CorpusWriter, Mentioned
+from indexer.dates import parse_published
 from indexer.encoder import Encoder, can_export, export, fingerprint, locate
 from indexer.errors import EncoderError, NoIndexError, SourceError, UsageError
 from indexer.folder import IndexFolder, Manifest
 from indexer.fulltext import FullTextWriter
-from indexer.generation import CORPUS, ENCODER, FULLTEXT, VECTORS, Generation, open_best
-from indexer.models import Article, Vectors
+from indexer.generation import CORPUS, ENCODER, FULLTEXT, REPORT, VECTORS, Generation, open_best
+from indexer.mentions import Mention, mentions
+from indexer.models import Article, Origin, RawArticle, Span, Vectors
 from indexer.passages import cut, encoded_text
-from indexer.sources import Intake
+from indexer.sources import Intake, Offer
+from indexer.sources.document import place_of
 from indexer.vectors import VectorIndex
 
 _WINDOW = 4096  # passages whose texts are in memory at a time
@@ -34,7 +38,8 @@ class Progress(Protocol):
     def stage(self, name: str, total: int | None = None) -> None:
         """A stage begins; `total` is its number of steps where that is known."""
 
-    def advance(self, steps: int = 1) -> None: ...
+    def advance(self, steps: int = 1, share: float | None = None) -> None:
+        """Steps are done; `share` in [0, 1] says how much of the stage that makes, where no total does."""
 
     def warn(self, message: str) -> None: ...
 
@@ -45,6 +50,7 @@ class Recipe:
 
     model: str
     passage_tokens: int
+    trusted_sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,7 @@ class Change:
 
     from_current: bool
     remove: frozenset[str] = frozenset()
-    paths: tuple[Path, ...] = ()
+    offer: Offer = field(default_factory=Offer)
 
 
 def build(
@@ -66,14 +72,16 @@ def build(
     *,
     keep: int,
     command: str,
+    report: Path | None = None,
 ) -> Manifest:
     """Writes a new generation beside the others, switches to it, and removes all but `keep` before it.
 
-    Vectors of passages whose text and encoder did not change are taken over. Whatever ends this
-    early, an error or Ctrl-C, leaves the index as it was. Raises LockedError where another
-    process writes, SourceError where the result would hold no article.
+    Vectors of passages whose text and encoder did not change are taken over. What became no article of
+    its own is written to `report`, by default a file of the generation. Whatever ends this early, an
+    error or Ctrl-C, leaves the index as it was. Raises LockedError where another process writes,
+    SourceError where the result would hold no article.
     """
-    sources.check(change.paths)
+    sources.check(change.offer.paths)
     if change.from_current:
         index.candidates()  # says that there is no index before a folder for one is made
     with index.writing(command):
@@ -84,8 +92,9 @@ def build(
             staging = opened.enter_context(index.staging())
             encoder = _encoder(recipe.model, base, staging / ENCODER, change, progress)
             max_tokens = _max_tokens(recipe, base, encoder, change, progress)
-            articles = _articles(change, base, intake, progress)
-            undated = _write_texts(articles, encoder, max_tokens, staging, intake, progress)
+            with (report or staging / REPORT).open("w", encoding="utf-8") as stream:
+                intake.report = stream
+                counts = _write_texts(change, base, encoder, max_tokens, recipe, staging, intake, progress)
             corpus = Corpus(staging / CORPUS)
             opened.callback(corpus.close)
             encoded = _write_vectors(corpus, encoder, base, staging, progress)
@@ -94,13 +103,12 @@ def build(
                 staging,
                 built_by=f"dateline {version('dateline')}",
                 encoder=asdict(encoder.facts),
-                settings={"passage_tokens": max_tokens},
+                settings={"passage_tokens": max_tokens, "trusted_sources": list(recipe.trusted_sources)},
                 counts={
                     "articles": corpus.article_count,
                     "passages": corpus.passage_count,
                     "encoded": encoded,
-                    "undated": undated,
-                    "skipped": len(intake.skipped),
+                    **counts,
                 },
                 corpus=corpus.digest(),
             )
@@ -164,58 +172,123 @@ def _max_tokens(
     return min(recipe.passage_tokens, most)
 
 
-def _articles(
-    change: Change, base: Generation | None, intake: Intake, progress: Progress
-) -> Iterator[tuple[Article, str]]:
-    """The articles of the new collection, each with its origin; new ones before the kept."""
-    added = set()
-    for raw in sources.read(change.paths, intake):
-        cleaned = clean(raw)
-        if cleaned.article is None:
-            intake.skip(raw.origin, "has no text")
-            continue
-        if cleaned.unread_date:
-            instead = cleaned.article.published_at or "it is kept undated"
-            progress.warn(f"{raw.origin}: its date {cleaned.unread_date!r} cannot be read; {instead}")
-        added.add(cleaned.article.id)
-        yield cleaned.article, raw.origin
-    if change.from_current and base:
-        for article, origin in base.corpus.articles():
-            if article.id not in added and article.id not in change.remove:
-                yield article, origin
-
-
 def _write_texts(
-    articles: Iterable[tuple[Article, str]],
+    change: Change,
+    base: Generation | None,
     encoder: Encoder,
     max_tokens: int,
+    recipe: Recipe,
     staging: Path,
     intake: Intake,
     progress: Progress,
-) -> int:
-    """Fills the corpus and the full-text index; returns how many articles are undated."""
-    progress.stage("articles")
-    undated = 0
-    with CorpusWriter(staging / CORPUS) as corpus, FullTextWriter(staging / FULLTEXT) as fulltext:
-        for article, origin in articles:
-            spans = cut(article.text, encoder.token_spans, max_tokens=max_tokens)
-            texts = [encoded_text(article, span) for span in spans]
-            row = corpus.passages
-            taken_by = corpus.add(article, origin, list(zip(spans, map(_digest, texts), strict=True)))
-            if taken_by:
-                intake.skip(
-                    origin, f"its id {article.id!r} is taken by {taken_by}; give each article its own"
-                )
-                continue
-            for offset, text in enumerate(texts):
-                fulltext.add(row + offset, text, article)
-            undated += article.day is None
-            progress.advance()
+) -> dict[str, int]:
+    """Fills the corpus and the full-text index; returns what there is to count."""
+    with CorpusWriter(staging / CORPUS) as corpus:
+        if change.from_current and base:
+            _carry_over(corpus, base.corpus, change.remove)
+        _take_in(corpus, change.offer, intake, progress)
         if not corpus.articles:
-            raise SourceError(
-                f"no article to index ({len(intake.skipped)} skipped); the index stays as it was"
+            raise SourceError(f"no article to index ({intake.skipped} skipped); the index stays as it was")
+        progress.stage("stories")
+        copied = stories.group(corpus, recipe.trusted_sources, staging)
+        for article, line in stories.drop_repeated_lines(corpus):
+            intake.note(Origin(article.id, unit="article"), "line removed", line)
+        if base and not change.from_current:
+            stories.inherit(corpus, base.corpus)
+        progress.stage("passages", corpus.articles)
+        undated = 0
+        with FullTextWriter(staging / FULLTEXT) as fulltext:
+            for row in range(corpus.articles):
+                article = corpus.article(row)
+                _write_passages(row, article, corpus, fulltext, encoder, max_tokens)
+                undated += article.day is None
+                progress.advance()
+    return {
+        "undated": undated,
+        "stories_with_copies": copied,
+        "read": intake.offered,
+        "repeated": sum(intake.outcomes[kept] for kept in ("updated", "older", "repeated")),
+        "skipped": intake.skipped,
+    }
+
+
+def _carry_over(corpus: CorpusWriter, base: Corpus, remove: frozenset[str]) -> None:
+    """Begins a changed collection with what stays of it."""
+    for source, lines in base.repeated_lines():
+        corpus.add_repeated_lines(source, lines)
+    for stored in base.articles():
+        if stored.article.id not in remove:
+            row = corpus.add(stored.article, stored.origin, stored.seen_at, stored.page)
+            for before in base.versions(stored.article.id):
+                corpus.add_version(row, before)
+
+
+def _take_in(corpus: CorpusWriter, offer: Offer, intake: Intake, progress: Progress) -> None:
+    """Reads, cleans and keeps every article that is offered; what is not kept as one goes to `intake`."""
+    progress.stage("articles")
+    known = corpus.articles
+    repeated = corpus.repeated_lines()
+    now = _moment(datetime.now(UTC))
+    for raw in sources.read(offer, intake):
+        progress.advance(share=intake.share)
+        cleaned = clean(raw)
+        article = cleaned.article
+        if article is None:
+            intake.refuse(raw.origin, "has no text")
+            continue
+        if cleaned.unread_date:
+            instead = article.published_at or "it is kept undated"
+            reason = f"its date {cleaned.unread_date!r} cannot be read; {instead}"
+            intake.note(raw.origin, "date unread", reason)
+            intake.warn(f"{raw.origin}: {reason}")
+        text, _ = without_repeated(article.text, repeated.get(article.source or "", ()))
+        outcome, other = stories.keep(
+            corpus,
+            replace(article, text=text),
+            raw.origin,
+            seen_at=_seen_at(raw) or now,
+            page=place_of(raw.url),
+            own_id=bool(raw.id),
+            known=known,
+        )
+        if outcome == "taken":
+            intake.refuse(
+                raw.origin, f"its id {article.id!r} is taken by {other}; give each article its own"
             )
-    return undated
+        elif outcome != "added":
+            intake.note(raw.origin, outcome, f"tells what {other} told")
+
+
+def _seen_at(raw: RawArticle) -> str:
+    stated = parse_published(raw.seen) if raw.seen else None
+    if not stated:
+        return ""
+    moment = datetime.fromisoformat(stated)
+    return _moment(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _moment(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _write_passages(
+    row: int, article: Article, corpus: CorpusWriter, fulltext: FullTextWriter, encoder: Encoder, max_tokens: int
+) -> None:
+    spans = cut(article.text, encoder.token_spans, max_tokens=max_tokens, language=article.language)
+    texts = [encoded_text(article, span) for span in spans]
+    found = mentions(article.text, article.day)
+    mentioned = [[mention for mention in found if _begins_in(mention, span)] for span in spans]
+    first = corpus.add_passages(
+        row,
+        list(zip(spans, map(_digest, texts), strict=True)),
+        [[Mentioned(one.span, one.first.isoformat(), one.last.isoformat()) for one in held] for held in mentioned],
+    )
+    for offset, (text, held) in enumerate(zip(texts, mentioned, strict=True)):
+        fulltext.add(first + offset, text, article, [(one.first, one.last) for one in held])
+
+
+def _begins_in(mention: Mention, span: Span) -> bool:
+    return span.start <= mention.span.start < span.end
 
 
 def _digest(text: str) -> bytes:
@@ -239,7 +312,7 @@ def _write_vectors(
             old_rows.append(old)
     if base and old_rows:
         vectors[kept_rows] = base.vectors.vectors(np.array(old_rows, dtype=np.int64))
-    progress.stage("passages", len(new_rows))
+    progress.stage("vectors", len(new_rows))
     for start in range(0, len(new_rows), _WINDOW):
         window = new_rows[start : start + _WINDOW]
         texts = [encoded_text(article, passage.span) for passage, article in corpus.read(window)]

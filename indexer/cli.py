@@ -7,15 +7,18 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from indexer.errors import DamagedError, NoIndexError, UsageError
+from indexer.errors import DamagedError, NoIndexError, SourceError, UsageError
 from indexer.folder import IndexFolder, Manifest
 from indexer.settings import IndexSettings
+
+if TYPE_CHECKING:
+    from indexer.sources import Offer
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Build and keep an index.")
 
@@ -31,50 +34,91 @@ StrictOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on standard output.")]
 PathsArgument = Annotated[
-    list[Path],
-    typer.Argument(help="Files or folders of articles: text, Markdown, JSON lines.", metavar="PATH…"),
+    list[Path] | None,
+    typer.Argument(
+        help="Files, folders or patterns of articles, in any format; - is JSON lines on standard input.",
+        metavar="PATH…",
+        show_default=False,
+    ),
 ]
+FeedOption = Annotated[
+    list[str] | None,
+    typer.Option("--from-feed", help="Fetch the pages of an RSS or Atom feed; repeatable.", metavar="URL"),
+]
+SitemapOption = Annotated[
+    list[str] | None,
+    typer.Option("--from-sitemap", help="Fetch the pages that a sitemap lists; repeatable.", metavar="URL"),
+]
+ColumnOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column", help="What a field is called in your tables, as text=story_body; repeatable.", metavar="FIELD=NAME"
+    ),
+]
+ReportOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--report", help="Where to write what was skipped or repeated, and why.", metavar="FILE",
+        show_default="report.jsonl in the generation",
+    ),
+]  # fmt: skip
+_WARNINGS = 20  # on the terminal; the report has all
 
 
 @app.command(name="build")
 def build_command(
     context: typer.Context,
-    paths: PathsArgument,
+    paths: PathsArgument = None,
+    from_feed: FeedOption = None,
+    from_sitemap: SitemapOption = None,
+    column: ColumnOption = None,
     index: IndexOption = None,
     model: ModelOption = None,
     passage_tokens: Annotated[
         int | None, typer.Option(help="Most tokens of a passage.", show_default="200")
     ] = None,
     strict: StrictOption = False,
+    report: ReportOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Build an index of these articles, and of nothing else; the service switches to it by itself.
 
-    Passages that have not changed since the last build are not encoded again.
+    Web pages, PDFs, feeds, sitemaps, WARC crawls, JSON, CSV, Parquet, mails, Markdown and plain text are told
+    by what they hold. Passages that have not changed since the last build are not encoded again.
 
     [dim]Examples:[/dim]
       dateline index build seeds/
-      dateline index build dump.jsonl archive/ --index /srv/news --strict
+      dateline index build dump.jsonl.gz archive/ --index /srv/news --strict
+      dateline index build --from-feed https://example.org/rss.xml
     """
-    settings = _settings(context, index=index, model=model, passage_tokens=passage_tokens)
-    _run(settings, from_current=False, paths=paths, strict=strict, as_json=as_json)
+    settings = _settings(
+        context, index=index, model=model, passage_tokens=passage_tokens, columns=_columns(context, column)
+    )
+    offer = _offer(settings, paths, from_feed, from_sitemap)
+    _run(settings, from_current=False, offer=offer, strict=strict, report=report, as_json=as_json)
 
 
 @app.command()
 def add(
     context: typer.Context,
-    paths: PathsArgument,
+    paths: PathsArgument = None,
+    from_feed: FeedOption = None,
+    from_sitemap: SitemapOption = None,
+    column: ColumnOption = None,
     index: IndexOption = None,
     strict: StrictOption = False,
+    report: ReportOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Add articles to those that are indexed; one with a known id replaces it.
+    """Add articles to those that are indexed; one with a known id or url updates it.
 
-    [dim]Example:[/dim]
+    [dim]Examples:[/dim]
       dateline index add today.jsonl
+      dateline index add --from-feed https://example.org/rss.xml
     """
-    settings = _settings(context, index=index)
-    _run(settings, from_current=True, paths=paths, strict=strict, as_json=as_json)
+    settings = _settings(context, index=index, columns=_columns(context, column))
+    offer = _offer(settings, paths, from_feed, from_sitemap)
+    _run(settings, from_current=True, offer=offer, strict=strict, report=report, as_json=as_json)
 
 
 @app.command()
@@ -91,6 +135,45 @@ def remove(
     """
     settings = _settings(context, index=index)
     _run(settings, from_current=True, remove=ids, as_json=as_json)
+
+
+@app.command()
+def inspect(
+    context: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders of articles.", metavar="FILE…")],
+    column: ColumnOption = None,
+    limit: Annotated[int, typer.Option(help="Articles shown.", min=1)] = 10,
+    index: IndexOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what would be indexed of a file: text, metadata and where each was found, what was taken for
+    boilerplate, passages and their tokens, the days they speak of. Nothing is changed.
+
+    [dim]Example:[/dim]
+      dateline index inspect seeds/000_6f77d67fd69055e2.txt
+    """
+    settings = _settings(context, index=index, columns=_columns(context, column))
+    offer = _offer(settings, paths)
+    from indexer import sources  # noqa: PLC0415
+    from indexer.inspection import inspect, token_spans_for  # noqa: PLC0415
+    from indexer.sources import Intake  # noqa: PLC0415
+    from indexer.terminal import print_inspection  # noqa: PLC0415
+
+    sources.check(offer.paths)
+    intake = Intake(warn=_say)
+    token_spans = token_spans_for(IndexFolder(settings.index), settings.model)
+    shown = 0
+    with closing(inspect(offer, intake, token_spans, settings.passage_tokens)) as found:
+        for one in found:
+            shown += 1
+            if as_json:
+                print(json.dumps(one.to_record(), ensure_ascii=False))
+            else:
+                print_inspection(one)
+            if shown == limit:
+                break
+    if not shown:
+        raise SourceError(f"no article found ({intake.skipped} skipped)")
 
 
 @app.command()
@@ -209,31 +292,74 @@ def _run(
     settings: IndexSettings,
     *,
     from_current: bool,
-    paths: Sequence[Path] = (),
+    offer: "Offer | None" = None,
     remove: Sequence[str] = (),
     strict: bool = False,
+    report: Path | None = None,
     as_json: bool,
 ) -> None:
     folder = IndexFolder(settings.index)
     folder.check_free()
     # Imported here, so that the commands that only read start in half the time.
     from indexer.build import Change, Recipe, build  # noqa: PLC0415
+    from indexer.generation import REPORT  # noqa: PLC0415
     from indexer.progress import Live, Plain  # noqa: PLC0415
-    from indexer.sources import Intake  # noqa: PLC0415
+    from indexer.sources import Intake, Offer  # noqa: PLC0415
 
     stderr = Console(stderr=True)
     with closing(Live(stderr) if stderr.is_terminal else Plain(sys.stderr)) as progress:
-        intake = Intake(strict=strict, on_skip=lambda what: progress.warn(f"skipped {what}"))
+        warned = 0
+
+        def warn(what: str) -> None:
+            nonlocal warned
+            warned += 1
+            if warned <= _WARNINGS:
+                progress.warn(what)
+
         manifest = build(
             folder,
-            Change(from_current, frozenset(remove), tuple(paths)),
-            Recipe(settings.model, settings.passage_tokens),
-            intake,
+            Change(from_current, frozenset(remove), offer or Offer()),
+            Recipe(settings.model, settings.passage_tokens, settings.trusted_sources),
+            Intake(strict=strict, warn=warn),
             progress,
             keep=settings.keep_generations,
             command=_command_line(),
+            report=report,
         )
+    if warned:
+        more = f"{warned - _WARNINGS} more warnings; " if warned > _WARNINGS else ""
+        _say(f"{more}the report is {report or folder.generation(manifest.id) / REPORT}")
     print(json.dumps(_summary(manifest)) if as_json else _words(manifest, settings.index))
+
+
+def _columns(context: typer.Context, given: Sequence[str] | None) -> dict[str, str] | None:
+    """The settings' columns with those that were given on top; None where none were."""
+    if not given:
+        return None
+    pairs = [pair.partition("=") for pair in given]
+    if wrong := next((pair for pair in pairs if not pair[0] or not pair[2]), None):
+        raise UsageError(f"--column {''.join(wrong)}: say which field is which column, as text=story_body")
+    return {**_settings(context).columns, **{field: name for field, _, name in pairs}}
+
+
+def _offer(
+    settings: IndexSettings,
+    paths: Sequence[Path] | None,
+    feeds: Sequence[str] | None = None,
+    sitemaps: Sequence[str] | None = None,
+) -> "Offer":
+    from indexer.sources import Offer, Politeness  # noqa: PLC0415
+
+    if not (paths or feeds or sitemaps):
+        raise UsageError("nothing to read: give PATH…, --from-feed URL or --from-sitemap URL")
+    politeness = Politeness(
+        cache=settings.fetch_cache.expanduser(),
+        most_pages=settings.fetch_pages,
+        private_addresses=settings.fetch_private,
+        pause_s=settings.fetch_pause_s,
+    )
+    columns = dict(settings.columns)
+    return Offer(tuple(paths or ()), tuple(feeds or ()), tuple(sitemaps or ()), columns, politeness)
 
 
 def _summary(manifest: Manifest) -> dict[str, object]:
@@ -243,11 +369,19 @@ def _summary(manifest: Manifest) -> dict[str, object]:
 
 def _words(manifest: Manifest, index: Path) -> str:
     counts = manifest.counts
-    left_out = f", {counts['skipped']} skipped" if counts["skipped"] else ""
-    undated = f" ({counts['undated']} undated)" if counts["undated"] else ""
+    aside = [
+        f", {counts[name]:,} {words}"
+        for name, words in (
+            ("stories_with_copies", "stories in several copies"),
+            ("repeated", "seen before"),
+            ("skipped", "skipped"),
+        )
+        if counts[name]
+    ]
+    undated = f" ({counts['undated']:,} undated)" if counts["undated"] else ""
     return (
-        f"{index}: generation {manifest.id} with {counts['articles']} articles{undated} in "
-        f"{counts['passages']} passages, {counts['encoded']} of them newly encoded{left_out}"
+        f"{index}: generation {manifest.id} with {counts['articles']:,} articles{undated} in "
+        f"{counts['passages']:,} passages, {counts['encoded']:,} of them newly encoded{''.join(aside)}"
     )
 
 

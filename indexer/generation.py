@@ -14,6 +14,7 @@ from indexer.fulltext import FullTextIndex
 from indexer.vectors import VectorIndex
 
 CORPUS, VECTORS, FULLTEXT, ENCODER = "corpus.sqlite", "vectors.faiss", "fulltext", "encoder"
+REPORT = "report.jsonl"
 
 
 class Generation:

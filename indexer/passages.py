@@ -13,16 +13,16 @@ _LONGEST_TITLE = 150  # characters, so that it leaves room for the passage
 TokenSpans = Callable[[str], Sequence[Span]]
 
 
-def sentences(text: str, language: str = "en") -> list[Span]:
+def sentences(text: str, language: str | None = None) -> list[Span]:
     """The sentences of a text in order, without the white space between them.
 
-    A paragraph's end always ends a sentence. sentencex keeps a quotation of several sentences
+    A paragraph's end always ends a sentence; `language` is ISO 639-1, English where it is unknown. sentencex keeps a quotation of several sentences
     whole: f1 .911 on news, offsets in code points.
     """
     spans = []
     start = 0
     for paragraph in text.splitlines(keepends=True):
-        for found in sentencex.get_sentence_boundaries(language, paragraph):
+        for found in sentencex.get_sentence_boundaries(language or "en", paragraph):
             span = _stripped(text, start + found["start_index"], start + found["end_index"])
             if span.start < span.end:
                 spans.append(span)
@@ -30,7 +30,7 @@ def sentences(text: str, language: str = "en") -> list[Span]:
     return spans
 
 
-def cut(text: str, token_spans: TokenSpans, *, max_tokens: int) -> list[Span]:
+def cut(text: str, token_spans: TokenSpans, *, max_tokens: int, language: str | None = None) -> list[Span]:
     """Passages of about one size, each at most `max_tokens` of the encoder's tokens.
 
     A passage begins and ends with a sentence; a sentence over the budget is divided between
@@ -43,7 +43,7 @@ def cut(text: str, token_spans: TokenSpans, *, max_tokens: int) -> list[Span]:
 
     sizes = [
         (piece, tokens(piece))
-        for span in sentences(text)
+        for span in sentences(text, language)
         for piece in _divided(text, span, tokens, max_tokens)
     ]
     # Even shares: a greedy fill would leave a stub at the end of most articles. The least

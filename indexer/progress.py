@@ -19,7 +19,9 @@ from rich.text import Text
 _LABELS = {
     "encoder": "preparing the encoder",
     "articles": "reading articles",
-    "passages": "encoding passages",
+    "stories": "telling stories apart",
+    "passages": "cutting passages",
+    "vectors": "encoding passages",
     "commit": "writing the generation",
 }
 _SECONDS_BETWEEN_LINES = 5.0
@@ -32,16 +34,18 @@ class Plain:
         self._stream = stream
         self._name = ""
         self._total: int | None = None
+        self._share: float | None = None
         self._done = 0
         self._started = self._said = time.monotonic()
 
     def stage(self, name: str, total: int | None = None) -> None:
         self.close()
-        self._name, self._total, self._done = name, total, 0
+        self._name, self._total, self._share, self._done = name, total, None, 0
         self._started = self._said = time.monotonic()
 
-    def advance(self, steps: int = 1) -> None:
+    def advance(self, steps: int = 1, share: float | None = None) -> None:
         self._done += steps
+        self._share = self._done / self._total if self._total else share
         if time.monotonic() - self._said >= _SECONDS_BETWEEN_LINES:
             self._say()
 
@@ -59,12 +63,10 @@ class Plain:
         seconds = self._said - self._started
         line = _LABELS.get(self._name, self._name)
         if self._done or self._total:
-            rate = self._done / seconds if seconds else 0.0
-            line += (
-                f": {self._done}" + (f"/{self._total}" if self._total is not None else "") + f", {rate:.0f}/s"
-            )
-            if self._total and rate and self._done < self._total:
-                line += f", {(self._total - self._done) / rate:.0f} s left"
+            line += f": {self._done}" + (f"/{self._total}" if self._total is not None else "")
+            line += f", {self._done / seconds if seconds else 0:.0f}/s"
+        if self._share and self._share < 1:
+            line += f", {self._share:.0%}, {seconds / self._share - seconds:.0f} s left"
         print(f"{line} ({seconds:.1f} s)", file=self._stream, flush=True)
 
 
@@ -87,9 +89,11 @@ class Live:
         self._finish()
         self._task = self._progress.add_task(_LABELS.get(name, name), total=total)
 
-    def advance(self, steps: int = 1) -> None:
+    def advance(self, steps: int = 1, share: float | None = None) -> None:
         if self._task is not None:
             self._progress.advance(self._task, steps)
+            if share:
+                self._progress.update(self._task, total=round(self._progress.tasks[self._task].completed / share))
 
     def warn(self, message: str) -> None:
         self._progress.console.print(f"warning: {message}", style="yellow", markup=False, highlight=False)

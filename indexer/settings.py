@@ -1,11 +1,12 @@
 """What an operator can set about building; the service adds its own part."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+ArticleField = Literal["id", "text", "title", "published", "source", "author", "language", "url", "seen"]
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 
@@ -21,6 +22,24 @@ class IndexSettings(BaseSettings):
     passage_tokens: Annotated[
         int, Field(ge=16, le=4096, description="most tokens of a passage, as the model counts them")
     ] = 200
+    columns: Annotated[
+        dict[ArticleField, str],
+        Field(description="what the fields of an article are called in your tables and JSON"),
+    ] = {}  # noqa: RUF012  pydantic copies it
+    trusted_sources: Annotated[
+        tuple[str, ...],
+        Field(description="whose copy of a story is shown, the most trusted first; else the earliest"),
+    ] = ()
+    fetch_cache: Annotated[
+        Path, Field(description="folder for fetched pages, asked for again only where they changed")
+    ] = Path("~/.cache/dateline")
+    fetch_pages: Annotated[int, Field(ge=1, description="most pages fetched of one feed or sitemap")] = 1000
+    fetch_pause_s: Annotated[
+        float, Field(ge=0, le=60, description="seconds between two pages of one host")
+    ] = 1.0
+    fetch_private: Annotated[
+        bool, Field(description="whether addresses inside your network may be fetched")
+    ] = False
     keep_generations: Annotated[
         int, Field(ge=1, le=1000, description="generations kept behind the served one, for rollback")
     ] = 2

@@ -104,11 +104,14 @@ def _sentences(text: str) -> list[str]:
 
 def inherit(corpus: CorpusWriter, before: Corpus) -> None:
     """Takes over what is known of the articles' past from the collection as it was before."""
+    repeated = corpus.repeated_lines()
     for old in before.articles():
         for found in corpus.find(old.article.id, ""):
             for version in before.versions(old.article.id):
                 corpus.add_version(found.row, version)
-            if _says_else(old.article, found.article):
+            # A line that is known as boilerplate only now did not leave the story now.
+            text, _ = without_repeated(old.article.text, repeated.get(old.article.source or "", ()))
+            if _says_else(replace(old.article, text=text), found.article):
                 corpus.add_version(found.row, _version(old.article, old.seen_at))
             else:
                 corpus.replace(found.row, found.article, found.origin, min(old.seen_at, found.seen_at))
@@ -162,7 +165,7 @@ def drop_repeated_lines(corpus: CorpusWriter) -> Iterator[tuple[Article, str]]:
                 yield from ((article, line) for line in dropped)
 
 
-def _frequent(sources: array[int], keys: array[int], stories: list[int]) -> Iterator[tuple[int, int]]:
+def _frequent(sources: "array[int]", keys: "array[int]", stories: list[int]) -> Iterator[tuple[int, int]]:
     """Source and key of the lines that stand in enough of a source's stories."""
     if not keys:
         return

@@ -82,7 +82,7 @@ def weigh(generation: Generation, question: str, hits: list[Hit]) -> list[Candid
     found = [
         (hit, Span(hit.passage.start + span.start, hit.passage.start + span.end))
         for hit in hits
-        for span in sentences(hit.passage.text)
+        for span in sentences(hit.passage.text, hit.article.language)
         if len(hit.passage.text[span.start : span.end].split()) >= _FEWEST_WORDS
     ]
     if not found:

@@ -56,6 +56,9 @@ def search_command(
     index: IndexOption = None,
     limit: Annotated[int, typer.Option(help="Results shown.", min=1)] = 5,
     mode: Annotated[str, typer.Option(help="One of hybrid, dense, lexical.")] = "hybrid",
+    collapse: Annotated[
+        bool, typer.Option(help="Show each story once, or every copy of it.")
+    ] = True,
     after: AfterOption = None,
     before: BeforeOption = None,
     source: SourceOption = None,
@@ -76,6 +79,7 @@ def search_command(
         query=question,
         limit=limit,
         mode=mode,
+        collapse=collapse,
         filters=_filters(after, before, source, author),
     )
 
@@ -99,6 +103,34 @@ def ask(
 
     filters = _filters(after, before, source, author)
     print_answer(load(index=index), as_json=as_json, query=question, filters=filters)
+
+
+@app.command()
+def history(
+    article: Annotated[str, typer.Argument(help="Its id.", metavar="ID")],
+    index: IndexOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what an article said each time it was seen changed.
+
+    [dim]Example:[/dim]
+      dateline history harbour-courier.example/bridge-cost
+    """
+    from service.terminal import print_history  # noqa: PLC0415
+
+    print_history(load(index=index), article, as_json=as_json)
+
+
+@app.command()
+def stories(index: IndexOption = None, as_json: JsonOption = False) -> None:
+    """List the stories that the index holds in several copies.
+
+    [dim]Example:[/dim]
+      dateline stories
+    """
+    from service.terminal import print_stories  # noqa: PLC0415
+
+    print_stories(load(index=index), as_json=as_json)
 
 
 @app.command()

@@ -1,17 +1,22 @@
 """Search and answers on a terminal, straight from the index."""
 
+import json
 import sys
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.text import Text
 
+from indexer.errors import UsageError
 from indexer.folder import IndexFolder
 from indexer.generation import Generation, open_best
 from indexer.models import Article
 from service.answering import Answer, answer
-from service.retrieval import search
-from service.schemas import AnswerIn, AnswerOut, SearchIn, passages_out, validated
+from service.retrieval import also_in, search
+from service.schemas import AnswerIn, AnswerOut, CopyOut, HistoryOut, SearchIn, passages_out, validated
 from service.settings import Settings
+
+_MOST_COPIES = 5  # named
 
 
 def print_search(settings: Settings, *, as_json: bool, **asked: object) -> None:
@@ -32,6 +37,8 @@ def print_search(settings: Settings, *, as_json: bool, **asked: object) -> None:
         for span in passage.highlights:
             text.stylize("bold yellow", span.start, span.end)
         stdout.print(text)
+        if hit.also_in:
+            stdout.print(Text(f"also in {_named(hit.also_in)}", "dim"))
         stdout.print(Text(f"{hit.passage.id} · score {hit.score:.3f}\n", "dim"))
     if not hits:
         print("nothing found", file=sys.stderr)
@@ -46,7 +53,40 @@ def print_answer(settings: Settings, *, as_json: bool, **asked: object) -> None:
         if as_json:
             print(AnswerOut.from_answer(generation, request.query, found).model_dump_json())
         else:
-            _print_answer(Console(highlight=False), found)
+            _print_answer(Console(highlight=False), generation, found)
+
+
+def print_history(settings: Settings, article_id: str, *, as_json: bool) -> None:
+    """Prints what an article said each time it was seen changed. Raises UsageError for an unknown id."""
+    with _opened(settings) as generation:
+        stored = generation.corpus.stored(article_id)
+        if stored is None:
+            raise UsageError(f"{article_id}: no such article in {settings.index}")
+        found = HistoryOut.from_stored(generation, stored)
+    if as_json:
+        print(found.model_dump_json())
+        return
+    stdout = Console(highlight=False)
+    for version in found.versions:
+        stdout.print(Text.assemble((version.title, "bold"), f" · seen {version.seen_at}"))
+        for sign, style, sentences in (("-", "red", version.removed), ("+", "green", version.added)):
+            for sentence in sentences:
+                stdout.print(Text(f"  {sign} {sentence}", style))
+
+
+def print_stories(settings: Settings, *, as_json: bool) -> None:
+    """Prints every story that the index holds in several copies."""
+    stdout = Console(highlight=False, soft_wrap=True)
+    with _opened(settings) as generation:
+        for copies in generation.corpus.stories():
+            articles = [article for name in copies if (article := generation.corpus.article(name))]
+            if as_json:
+                print(json.dumps({"copies": [CopyOut.from_article(one).model_dump() for one in articles]}))
+                continue
+            for number, article in enumerate(articles):
+                lead = "" if number == 0 else "  also in "
+                style = "bold" if number == 0 else ""
+                stdout.print(Text.assemble(lead, (article.title, style), _facts(article), (f" · {article.id}", "dim")))
 
 
 def _opened(settings: Settings) -> Generation:
@@ -55,7 +95,7 @@ def _opened(settings: Settings) -> Generation:
     )
 
 
-def _print_answer(stdout: Console, found: Answer) -> None:
+def _print_answer(stdout: Console, generation: Generation, found: Answer) -> None:
     stdout.print(Text(found.text))
     if found.status == "no_answer":
         for hit in found.nearest:
@@ -72,6 +112,15 @@ def _print_answer(stdout: Console, found: Answer) -> None:
         stdout.print(Text(f"    {article.id}, characters {', '.join(places)}", "dim"))
         if article.url:
             stdout.print(Text(f"    {article.url}", "dim"))
+        if copies := also_in(generation.corpus, article):
+            stdout.print(Text(f"    also in {_named(copies)}", "dim"))
+
+
+def _named(copies: Sequence[Article]) -> str:
+    """The other copies of a story in a line, by their outlets."""
+    named = [f"{copy.source or copy.title} ({copy.published_at or 'undated'})" for copy in copies[:_MOST_COPIES]]
+    more = len(copies) - len(named)
+    return ", ".join(named) + (f" and {more} more" if more else "")
 
 
 def _facts(article: Article) -> str:

@@ -1,6 +1,6 @@
 """An encoder as a generation stores it: a graph or a saved model, its tokenizer, its facts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -10,6 +10,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from indexer.encoder.facts import TOKENIZER, Facts, Kind, OnDone
+from indexer.errors import EncoderError
 from indexer.models import Span, Vectors
 
 
@@ -35,11 +36,9 @@ class Encoder:
         self._loading = Lock()
 
     @cached_property
-    def _tokenizer(self) -> Tokenizer:
-        tokenizer: Tokenizer = Tokenizer.from_file(str(self._folder / TOKENIZER))
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
-        return tokenizer
+    def token_spans(self) -> Callable[[str], Sequence[Span]]:
+        """Where each of the model's own tokens stands in a text; special tokens left out."""
+        return read_tokenizer(self._folder)
 
     @cached_property
     def _runtime(self) -> Runtime:
@@ -55,11 +54,6 @@ class Encoder:
     def load(self) -> None:
         """Loads the network now rather than in the first question's time."""
         self.encode_queries(["warm"])
-
-    def token_spans(self, text: str) -> Sequence[Span]:
-        """Where each of the model's own tokens stands in the text; special tokens left out."""
-        encoding = self._tokenizer.encode(text, add_special_tokens=False)
-        return [Span(*offsets) for offsets in encoding.offsets]
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Returns (n, dim) float32 rows of L2 norm 1, so that inner product is cosine in [-1, 1]."""
@@ -78,3 +72,17 @@ class Encoder:
         with self._loading:
             runtime = self._runtime
         return runtime.encode(texts, kind, on_done)
+
+
+def read_tokenizer(folder: Path) -> Callable[[str], Sequence[Span]]:
+    """A function from a text to its tokens' places, by the tokenizer in an encoder's or a model's folder.
+
+    Raises EncoderError where the folder holds none.
+    """
+    file = folder / TOKENIZER
+    if not file.is_file():
+        raise EncoderError(f"{file}: no such file; build an index with this model first")
+    tokenizer: Tokenizer = Tokenizer.from_file(str(file))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return lambda text: [Span(*place) for place in tokenizer.encode(text, add_special_tokens=False).offsets]

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,8 @@ from indexer.sources.document import Document, NoArticleError, place_of
 from indexer.sources.fetching import Fetcher, Politeness
 from indexer.sources.parsing import SNIFFED, parsed
 from indexer.sources.unpacking import unpacked, whole
+
+__all__ = ["Intake", "Offer", "Politeness", "check", "read"]
 
 STDIN = Path("-")
 _SUFFIXES = {
@@ -42,33 +45,42 @@ class Offer:
 
 @dataclass
 class Intake:
-    """What became of everything that was offered: read, or skipped with a reason.
+    """What became of everything that was offered: an article, or a line of the report.
 
-    With `strict`, the first thing that would be skipped ends the reading instead. `report` takes a line
-    of JSON for each thing that is not an article of its own.
+    With `strict`, the first thing that would be skipped ends the reading instead. `warn` is told of what a
+    user should look at, `report` takes a line of JSON for each thing that is no article of its own.
     """
 
     strict: bool = False
-    on_skip: Callable[[str], None] = lambda _: None
+    warn: Callable[[str], None] = lambda _: None
     report: TextIO | None = None
-    skipped: int = 0
-    read: int = 0
+    offered: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
     bytes_read: int = 0
     bytes_total: int = 0
 
     def skip(self, origin: Origin, reason: str) -> None:
-        """Counts what is left out; raises SourceError where nothing may be."""
+        """Counts what holds no article; raises SourceError where nothing may be left out."""
+        self.offered += 1
+        self.refuse(origin, reason)
+
+    def refuse(self, origin: Origin, reason: str) -> None:
+        """Like `skip`, for what was read as an article."""
         if self.strict:
             raise SourceError(f"{origin}: {reason}; mend it, or read without --strict to skip it")
-        self.skipped += 1
         self.note(origin, "skipped", reason)
-        self.on_skip(f"{origin}: {reason}")
+        self.warn(f"skipped {origin}: {reason}")
 
     def note(self, origin: Origin, outcome: str, reason: str) -> None:
         """Writes down what became of one thing that was offered."""
+        self.outcomes[outcome] += 1
         if self.report:
             record = {"file": origin.file, "offset": origin.at, "unit": origin.unit}
             print(json.dumps({**record, "outcome": outcome, "reason": reason}), file=self.report)
+
+    @property
+    def skipped(self) -> int:
+        return self.outcomes["skipped"]
 
     @property
     def share(self) -> float | None:
@@ -99,7 +111,7 @@ def read(offer: Offer, intake: Intake) -> Iterator[RawArticle]:
     its file's place below the path, without the suffix.
     """
     for article in parsed(_offered(offer, intake), intake.skip):
-        intake.read += 1
+        intake.offered += 1
         yield article
 
 

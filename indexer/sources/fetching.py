@@ -90,7 +90,7 @@ class _CheckedBackend(httpcore.SyncBackend):
             for address in addresses:
                 if not _is_public(address):
                     raise UnfetchedError(
-                        f"its address {address} is not public; allow such with fetch_private_addresses = true"
+                        f"its address {address} is not public; allow such with fetch_private = true"
                     )
         return super().connect_tcp(addresses[0], port, timeout, local_address, socket_options)  # type: ignore[arg-type]
 
@@ -187,7 +187,7 @@ class Fetcher:
     def _most(self, offered: Iterable[_Offered], url: str, skip: Skip) -> Iterator[_Offered]:
         for number, one in enumerate(offered):
             if number == self._politeness.most_pages:
-                skip(Origin(url), f"what comes after its first {number} pages is left out (fetch_most_pages)")
+                skip(Origin(url), f"what comes after its first {number} pages is left out (fetch_pages)")
                 return
             yield one
 

@@ -83,6 +83,8 @@ def _awaited(
         skip(document.origin, f"could not be parsed within {_MEMORY >> 30} GiB of memory")
     except ProcessExpired:
         skip(document.origin, "ended the process that parsed it")
+    except Exception as error:  # noqa: BLE001  one page that a parser trips over must not end a build of many
+        skip(document.origin, f"could not be parsed ({type(error).__name__}: {error})"[:300])
 
 
 @contextmanager

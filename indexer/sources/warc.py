@@ -11,6 +11,7 @@ from indexer.sources.document import Document, Skip, place_of
 from indexer.sources.unpacking import LARGEST
 
 _TYPES = {"text/html": ".html", "application/xhtml+xml": ".html", "application/pdf": ".pdf", "text/plain": ".txt"}
+_NOTHING = "nothing", ""
 _OK = 200
 _RECORD = re.compile(rb"\x1f\x8b\x08[\x00\x04\x08]|(?:(?<=\n)|\A)WARC/1\.[01]\r?\n")
 _MARKED = 16  # bytes that such a mark may be cut off at
@@ -26,16 +27,15 @@ def read(stream: BinaryIO, place: str, file: str, skip: Skip) -> Iterator[Docume
     Other records offer no article. One that does and cannot be read goes to `skip` with its place in the
     file, and so does what is damaged: reading goes on at the next record that can be found.
     """
-    start, told = 0, -1  # where the records begin that are read now; the last damage that was told
+    start, told = 0, False  # where the records begin that are read now; whether their damage was told
     while True:
         stream.seek(start)
         records = ArchiveIterator(stream, parse_http=True, auto_decode="all")
-        position, reason, lied = start - 1, "", False
+        position, reason, lied = start, "", False
         try:
             for record in records:
-                position = start + record.stream_pos
-                origin = Origin(file, position, "byte")
-                found, lied = _document(record, place, origin, skip)
+                position, told = record.stream_pos, False
+                found, lied = _document(record, place, Origin(file, position, "byte"), skip)
                 if found:
                     yield found
                 if lied:
@@ -43,12 +43,22 @@ def read(stream: BinaryIO, place: str, file: str, skip: Skip) -> Iterator[Docume
         except (OSError, ValueError, EOFError, OverflowError, MemoryError) as error:
             reason = _first_line(error)
         following = _next_record(stream, position + 1)
+        if following is None and not reason and _is_cut_off(stream, position):
+            reason = "the file is cut off"
+        if (reason or following is not None) and not lied and not told:
+            skip(Origin(file, position, "byte"), f"is damaged from here on ({reason or 'no record ends it'})")
+            told = True
         if following is None:
             return
-        if not lied and told < position + 1:
-            skip(Origin(file, following, "byte"), f"cannot be read on from here ({reason or 'it is cut off'})")
-        told = following
         start = following
+
+
+def _is_cut_off(stream: BinaryIO, position: int) -> bool:
+    """Whether the last record, which begins here, is shorter than it says."""
+    stream.seek(position)
+    for record in ArchiveIterator(stream, parse_http=False):
+        return bool(record.reader.consume() < record.content_length)
+    return True
 
 
 def _next_record(stream: BinaryIO, position: int) -> int | None:
@@ -65,8 +75,10 @@ def _next_record(stream: BinaryIO, position: int) -> int | None:
 
 def _document(record: WarcRecord, place: str, origin: Origin, skip: Skip) -> tuple[Document | None, bool]:
     """What a record offers, and whether it claims bytes that are not its own."""
+    if record.record_type == WarcRecordType.response and record.is_http and record.http_headers is None:
+        skip(origin, "holds no HTTP response that can be read")
     kind, charset = _media_type(record)
-    if kind not in _TYPES:
+    if kind and kind not in _TYPES:
         return None, False
     url = (record.headers.get("WARC-Target-URI") or "").strip("<> ")
     stated = _stated_length(record)
@@ -83,7 +95,7 @@ def _document(record: WarcRecord, place: str, origin: Origin, skip: Skip) -> tup
     else:
         known = {"url": url, "seen": record.headers.get("WARC-Date") or ""}
         name = place_of(url) or f"{place}:{origin.at}"
-        return Document(content, origin, name, _TYPES[kind], charset, known, "WARC"), lied
+        return Document(content, origin, name, _TYPES.get(kind, ""), charset, known, "WARC"), lied
     return None, lied
 
 
@@ -97,15 +109,15 @@ def _stated_length(record: WarcRecord) -> int | None:
 
 
 def _media_type(record: WarcRecord) -> tuple[str, str]:
-    """What a record holds, and in which encoding; nothing for one that was no success."""
+    """What a record says that it holds, and in which encoding; `_NOTHING` for one that was no success."""
     if record.record_type == WarcRecordType.conversion:
         return "text/plain", "utf-8"
-    if record.is_http:
-        if record.http_headers is None or record.http_headers.status_code != _OK:
-            return "", ""
-        return (record.http_content_type or "").lower(), record.http_charset or ""
-    stated = (record.headers.get("Content-Type") or "").split(";")[0].strip().lower()
-    return (stated, "") if record.record_type == WarcRecordType.resource else ("", "")
+    if record.record_type == WarcRecordType.resource:
+        return (record.headers.get("Content-Type") or "").split(";")[0].strip().lower(), ""
+    response = record.record_type == WarcRecordType.response and record.is_http
+    if not response or record.http_headers is None or record.http_headers.status_code != _OK:
+        return _NOTHING
+    return (record.http_content_type or "").lower(), record.http_charset or ""
 
 
 def _first_line(error: BaseException) -> str:
