@@ -10,7 +10,7 @@ from indexer.encoder import Encoder
 from indexer.folder import IndexFolder, Manifest
 from indexer.generation import Generation, open_best
 from indexer.settings import DEFAULT_MODEL
-from indexer.sources import Intake
+from indexer.sources import Intake, Offer
 
 ROOT = Path(__file__).resolve().parents[1]
 SEEDS = ROOT / "seeds"
@@ -25,7 +25,7 @@ class Silent:
 
     def stage(self, name: str, total: int | None = None) -> None: ...
 
-    def advance(self, steps: int = 1) -> None: ...
+    def advance(self, steps: int = 1, share: float | None = None) -> None: ...
 
     def warn(self, message: str) -> None:
         self.warnings.append(message)
@@ -35,13 +35,18 @@ BuildIndex = Callable[..., Manifest]
 
 
 def build_index(
-    index: Path, *paths: Path, strict: bool = False, keep: int = 5, from_current: bool = False
+    index: Path,
+    *paths: Path,
+    strict: bool = False,
+    keep: int = 5,
+    from_current: bool = False,
+    trusted_sources: tuple[str, ...] = (),
 ) -> Manifest:
     """A build as the command line runs it, with the default recipe."""
     return build(
         IndexFolder(index),
-        Change(from_current=from_current, paths=paths),
-        Recipe(DEFAULT_MODEL, 200),
+        Change(from_current=from_current, offer=Offer(paths)),
+        Recipe(DEFAULT_MODEL, 200, trusted_sources),
         Intake(strict=strict),
         Silent(),
         keep=keep,

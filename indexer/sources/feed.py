@@ -12,7 +12,7 @@ from indexer.models import Origin, RawArticle
 from indexer.sources.document import Skip, place_of
 from indexer.sources.html import fragment_text
 
-_FEED = re.compile(rb"<(?:rss|feed|rdf:RDF)[\s>]", re.IGNORECASE)
+_FEED = re.compile(rb"<(?:rss|feed|rdf:RDF)[\s/>]", re.IGNORECASE)
 _XML = re.compile(rb"\s*(?:<\?xml|<!DOCTYPE rss|<!--|<rss|<feed|<rdf:RDF)", re.IGNORECASE)
 _LARGEST = 64 << 20  # bytes; feedparser holds all of a feed in memory
 _LANGUAGE = re.compile(r"[A-Za-z]{2}(?![A-Za-z])")

@@ -1,9 +1,11 @@
 """Plain text: one article a file, as copied from a page."""
 
 from indexer.models import RawArticle
-from indexer.sources.document import Document
+from indexer.sources.document import Document, NoArticleError
 
 
 def read(content: str, document: Document) -> RawArticle:
-    """One article; what its lines are is for cleaning to tell."""
+    """One article; what its lines are is for cleaning to tell. Raises NoArticleError for data in another dress."""
+    if content.lstrip().startswith("<?xml"):
+        raise NoArticleError("is XML, but neither a page, a feed nor a sitemap")
     return RawArticle(text=content, origin=document.origin, place=document.place, **document.known)

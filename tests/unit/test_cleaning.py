@@ -1,6 +1,7 @@
 """What cleaning takes away, what it must leave alone, and what it reads off a page."""
 
 import string
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -8,15 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.cleaning import clean
-from indexer.models import Article, RawArticle
+from indexer.models import Article, Origin, RawArticle
 
 SEED = Path(__file__).resolve().parents[2] / "seeds" / "000_6f77d67fd69055e2.txt"
+HERE = Origin("here")
 
 
 def cleaned(
     text: str, title: str = "", published: str = "", source: str = "", author: str = "", url: str = ""
 ) -> Article:
-    article = clean(RawArticle("a", text, "here", title, published, source, author, url)).article
+    raw = RawArticle(
+        text, HERE, "a", title=title, published=published, source=source, author=author, url=url
+    )
+    article = clean(raw).article
     assert article is not None
     return article
 
@@ -136,7 +141,7 @@ def test_a_story_may_begin_and_end_with_such_a_sentence(line: str) -> None:
 
 
 def test_an_id_and_an_address_can_be_stored_whatever_they_held() -> None:
-    raw = RawArticle(id="a\ud800", text="The council met.", origin="here", url="https://x.test/\udfff")
+    raw = RawArticle("The council met.", HERE, "b", id="a\ud800", url="https://x.test/\udfff")
     article = clean(raw).article
     assert article is not None
     assert article.id.encode()
@@ -169,15 +174,15 @@ def test_a_title_that_the_text_repeats_stands_once() -> None:
 
 
 def test_a_date_that_cannot_be_read_is_reported_and_not_guessed() -> None:
-    result = clean(RawArticle("a", "The council voted late.", "here", published="last Tuesday"))
-    assert result.unread_date == "last Tuesday"
+    result = clean(RawArticle("The council voted late.", HERE, "a", published="the other day"))
+    assert result.unread_date == "the other day"
     assert result.article is not None
     assert result.article.published_at is None
 
 
 @pytest.mark.parametrize("text", ["", " \n\t\n", "\x00\u200b\ufeff", "© 2024 Some News"])
 def test_a_page_without_a_story_is_no_article(text: str) -> None:
-    assert clean(RawArticle("a", text, "here")).article is None
+    assert clean(RawArticle(text, HERE, "a")).article is None
 
 
 def test_line_ends_spaces_and_invisible_characters_are_normalised() -> None:
@@ -189,6 +194,25 @@ def test_line_ends_spaces_and_invisible_characters_are_normalised() -> None:
 
 def test_composed_and_decomposed_letters_become_the_same() -> None:
     assert cleaned("Cafe\u0301 is open.").text == "Caf\u00e9 is open."
+
+
+WORDS = st.lists(st.text(string.ascii_lowercase, min_size=3, max_size=12), min_size=60, max_size=100)
+
+
+@settings(deadline=None, max_examples=40)
+@given(WORDS, st.integers(60, 90), st.sampled_from(["\n", "\r\n"]))
+def test_a_paragraph_broken_at_a_fixed_width_is_one_line_again(
+    words: list[str], width: int, end: str
+) -> None:
+    paragraph = " ".join(words).capitalize() + "."
+    wrapped = textwrap.fill(paragraph, width, break_on_hyphens=False).replace("\n", end)
+    article = cleaned(f"Headline{end}{end}{wrapped}{end}{end}Last.")
+    assert (article.title, article.text.split("\n\n")) == ("Headline", [paragraph, "Last."])
+
+
+def test_lines_that_are_paragraphs_of_their_own_stay_apart() -> None:
+    lines = [f"Paragraph number {number} is a sentence of its own and ends." for number in range(5)]
+    assert cleaned("\n".join(lines)).text == "\n\n".join(lines)
 
 
 @settings(deadline=None)
@@ -217,7 +241,7 @@ def test_every_line_of_the_story_survives_between_head_and_tail(
     )
 )
 def test_cleaning_a_cleaned_text_changes_nothing(lines: list[str]) -> None:
-    once = clean(RawArticle("a", "\n".join(lines), "here", title="The title given")).article
+    once = clean(RawArticle("\n".join(lines), HERE, "a", title="The title given")).article
     if once is not None:
         twice = cleaned(once.text, title=once.title)
         assert twice.text == once.text
@@ -226,7 +250,7 @@ def test_cleaning_a_cleaned_text_changes_nothing(lines: list[str]) -> None:
 @settings(deadline=None)
 @given(st.text())
 def test_any_text_becomes_lines_without_what_no_reader_sees(text: str) -> None:
-    article = clean(RawArticle("a", text, "here", title="T")).article
+    article = clean(RawArticle(text, HERE, "a", title="T")).article
     if article is not None:
         assert all(line and line == line.strip() for line in article.text.split("\n\n"))
         assert not set(article.text) & set("\x00\x07\r\t\x0b\x0c\u200b\ufeff\u2028\u2029")

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.corpus import Corpus, CorpusWriter, article_digest
-from indexer.models import EVERYTHING, Article, Filters, Span
+from indexer.corpus import Corpus, CorpusWriter, Mentioned, Stored, article_digest
+from indexer.models import EVERYTHING, Article, Filters, Span, Version
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 MAYBE = st.none() | TEXT
@@ -28,7 +28,10 @@ ARTICLES = st.builds(
     source=MAYBE,
     author=MAYBE,
     url=MAYBE,
+    language=MAYBE,
+    dated_by=st.sampled_from([None, "metadata", "url", "text"]),
 )
+SEEN = "2026-01-01T00:00:00Z"
 COLLECTIONS = st.lists(ARTICLES, min_size=1, max_size=6, unique_by=lambda article: article.id)
 
 
@@ -43,9 +46,11 @@ def written(articles: Sequence[Article]) -> Iterator[Corpus]:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "corpus #1?.sqlite"
         with CorpusWriter(path) as writer:
-            for article in articles:
-                passages = [(span, f"{article.id} {span}".encode()) for span in spans_of(article)]
-                assert writer.add(article, f"from {article.id}", passages) is None
+            rows = [writer.add(article, f"from {article.id}", SEEN, "") for article in articles]
+            for row, article in zip(rows, articles, strict=True):
+                spans = spans_of(article)
+                passages = [(span, f"{article.id} {span}".encode()) for span in spans]
+                writer.add_passages(row, passages, [[Mentioned(span, "2024-01-01", "2024-01-31")] for span in spans])
         corpus = Corpus(path)
         try:
             yield corpus
@@ -57,7 +62,9 @@ def written(articles: Sequence[Article]) -> Iterator[Corpus]:
 @given(COLLECTIONS)
 def test_articles_and_passages_come_back_as_written(articles: list[Article]) -> None:
     with written(articles) as corpus:
-        assert list(corpus.articles()) == [(article, f"from {article.id}") for article in articles]
+        assert list(corpus.articles()) == [
+            Stored(row, article, f"from {article.id}", SEEN, "") for row, article in enumerate(articles)
+        ]
         assert [corpus.article(article.id) for article in articles] == articles
         expected = [
             (article, number, span) for article in articles for number, span in enumerate(spans_of(article))
@@ -67,6 +74,9 @@ def test_articles_and_passages_come_back_as_written(articles: list[Article]) -> 
             assert (article, passage.number, passage.span) == expected[row]
             assert (passage.row, passage.article_id) == (row, article.id)
             assert passage.text == article.text[passage.start : passage.end]
+        assert corpus.mentions(rows) == {
+            row: [Mentioned(span, "2024-01-01", "2024-01-31")] for row, (_, _, span) in enumerate(expected)
+        }
         assert [digest for _, digest in corpus.digests()] == [
             f"{article.id} {span}".encode() for article, _, span in expected
         ]
@@ -81,7 +91,7 @@ def test_the_digest_does_not_depend_on_the_order_of_reading(
         assert one.digest() == other.digest()
 
 
-@pytest.mark.parametrize("field", ["id", "text", "title", "source", "author", "url", "published_at"])
+@pytest.mark.parametrize("field", ["id", "text", "title", "source", "author", "url", "published_at", "language", "dated_by"])
 def test_the_digest_changes_with_every_field(field: str) -> None:
     article = Article("a", "text", "title")
     changed = replace(article, **{field: "2026-01-01"})
@@ -96,14 +106,30 @@ def test_a_value_moved_to_another_field_changes_the_digest() -> None:
     )
 
 
-def test_an_id_that_is_taken_is_reported_and_nothing_is_added(tmp_path: Path) -> None:
+def test_what_stories_change_is_read_back(tmp_path: Path) -> None:
+    first, second, third = (Article(name, f"Text {name}.", name) for name in "abc")
+    updated = replace(second, text="Text b, changed.")
     with CorpusWriter(tmp_path / "corpus") as writer:
-        assert writer.add(Article("a", "One.", ""), "first:1", [(Span(0, 4), b"1")]) is None
-        assert writer.add(Article("a", "Two.", ""), "second:7", [(Span(0, 4), b"2")]) == "first:1"
-        assert (writer.articles, writer.passages) == (1, 1)
+        rows = [writer.add(article, "feed:1", SEEN, f"x.test/{article.id}") for article in (first, second, third)]
+        writer.add_version(rows[1], Version("2026-01-02T00:00:00Z", "b", second.text, None))
+        writer.replace(rows[1], updated, "feed:7", "2026-01-03T00:00:00Z")
+        writer.set_story([rows[2], rows[0]])
+        writer.add_repeated_lines("The Ledger", [1, (1 << 64) - 1])
+        assert writer.find("b", "x.test/c") == [
+            Stored(1, updated, "feed:7", "2026-01-03T00:00:00Z", "x.test/b"),
+            Stored(2, third, "feed:1", SEEN, "x.test/c"),
+        ]
+        assert [writer.story_of(row) for row in rows] == [2, 1, 2]
+        assert writer.repeated_lines() == {"The Ledger": {1, (1 << 64) - 1}}
     corpus = Corpus(tmp_path / "corpus")
-    assert [article.text for article, _ in corpus.articles()] == ["One."]
-    assert corpus.passage_count == 1
+    assert corpus.article("b") == updated
+    assert corpus.versions("b") == [Version("2026-01-02T00:00:00Z", "b", second.text, None)]
+    assert [article.id for article in corpus.copies("a")] == ["c", "a"]
+    assert corpus.copies("b") == []
+    assert list(corpus.stories()) == [["c", "a"]]
+    assert [(source, sorted(lines)) for source, lines in corpus.repeated_lines()] == [
+        ("The Ledger", [1, (1 << 64) - 1])
+    ]
     corpus.close()
 
 
@@ -114,7 +140,7 @@ def test_an_unknown_article_is_none() -> None:
 
 def test_passages_of_one_article_share_its_number() -> None:
     with written([Article("a", "One, two.", ""), Article("b", "Six.", "")]) as corpus:
-        numbers = corpus.articles_of([0, 3, 2, 1, 4, 0])
+        numbers = [article for article, _ in corpus.articles_of([0, 3, 2, 1, 4, 0])]
         assert numbers[0] == numbers[2] == numbers[3] == numbers[5]
         assert numbers[1] == numbers[4] != numbers[0]
 

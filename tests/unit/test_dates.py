@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.dates import date_line, parse_published
+from indexer.dates import date_line, parse_published, url_day
 
 MONTHS = "January February March April May June July August September October November December".split()
 WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-DAYS = st.dates(date(1000, 1, 1), date(2999, 12, 31))
+DAYS = st.dates(date(1600, 1, 1), date(2026, 12, 31))
 
 
 def _ordinal(day: int) -> str:
@@ -75,14 +75,14 @@ def test_half_a_date_is_no_date_line(line: str) -> None:
 
 
 @settings(deadline=None)
-@given(st.datetimes(datetime(1000, 1, 1), datetime(2999, 12, 31)), st.integers(-14 * 4, 14 * 4))  # noqa: DTZ001
+@given(st.datetimes(datetime(1601, 1, 1), datetime(2026, 12, 31)), st.integers(-14 * 4, 14 * 4))  # noqa: DTZ001
 def test_a_moment_keeps_its_offset(moment: datetime, quarters: int) -> None:
-    aware = moment.replace(tzinfo=timezone(timedelta(minutes=15 * quarters)))
+    aware = moment.replace(microsecond=0, tzinfo=timezone(timedelta(minutes=15 * quarters)))
     assert parse_published(f" {aware.isoformat()} ") == aware.isoformat()
 
 
 @settings(deadline=None)
-@given(st.datetimes(datetime(1950, 1, 1), datetime(2999, 12, 31)), st.integers(-12, 14))  # noqa: DTZ001
+@given(st.datetimes(datetime(1950, 1, 1), datetime(2026, 12, 31)), st.integers(-12, 14))  # noqa: DTZ001
 def test_the_mail_format_of_feeds_is_read(moment: datetime, hours: int) -> None:
     aware = moment.replace(microsecond=0, tzinfo=timezone(timedelta(hours=hours)))
     found = parse_published(format_datetime(aware))
@@ -107,14 +107,54 @@ def test_a_day_is_not_lost_to_the_clock_behind_it(clock: str) -> None:
         "n/a",
         "May 2023",
         "12:30",
-        "16/10/2023",
-        "1612110512300",
+        "06/07/2023",
+        "16/16/2023",
+        "2999-01-01",
+        "0023-10-16",
+        "12345",
         "Mon, 16 Oct 99999999999999999999 10:00:00 +0000",
-        "1612110512",
     ],
 )
 def test_what_cannot_be_read_is_none_and_no_guess(stated: str) -> None:
     assert parse_published(stated) is None
+
+
+@pytest.mark.parametrize(
+    ("stated", "read"),
+    [
+        ("1612110512", "2021-01-31T16:28:32+00:00"),
+        ("1612110512300", "2021-01-31T16:28:32+00:00"),
+        ("16/10/2023", "2023-10-16"),
+        ("10/16/2023", "2023-10-16"),
+        ("20231016", "2023-10-16"),
+        ("20231016T083000Z", "2023-10-16T08:30:00+00:00"),
+        ("2023-10-16T08:30:00.123456Z", "2023-10-16T08:30:00+00:00"),
+        ("26-FEB-1987 15:01:01.79", "1987-02-26T15:01:01"),
+        ("16 octobre 2023", "2023-10-16"),
+        ("16. Oktober 2023", "2023-10-16"),
+        ("16 de octubre de 2023", "2023-10-16"),
+    ],
+)
+def test_other_forms_that_leave_no_doubt_are_read(stated: str, read: str) -> None:
+    assert parse_published(stated) == read
+
+
+@pytest.mark.parametrize(
+    ("url", "day"),
+    [
+        ("https://example.org/2023/10/16/bridge", "2023-10-16"),
+        ("https://example.org/news/2023-10-16-bridge.html", "2023-10-16"),
+        ("https://example.org/20231016/bridge", "2023-10-16"),
+        ("https://example.org/2023/oct/16/bridge", "2023-10-16"),
+        ("https://example.org/2023/10/bridge", None),
+        ("https://example.org/2023/13/16/bridge", None),
+        ("https://example.org/article/20231016123", None),
+        ("https://example.org/story?from=2023-10-16", None),
+        ("", None),
+    ],
+)
+def test_a_url_states_a_day_or_nothing(url: str, day: str | None) -> None:
+    assert url_day(url) == day
 
 
 @settings(deadline=None)

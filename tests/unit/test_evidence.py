@@ -13,7 +13,7 @@ from service.evidence import Quote, prove
 
 @pytest.fixture(scope="module")
 def articles(generation: Generation) -> list[Article]:
-    return [article for article, _ in generation.corpus.articles()]
+    return [stored.article for stored in generation.corpus.articles()]
 
 
 def draw_quote(data: st.DataObject, articles: list[Article]) -> Quote:

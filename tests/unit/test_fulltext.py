@@ -141,7 +141,7 @@ def test_occurrences_stand_at_their_words(index: FullTextIndex, text: str, word:
 @pytest.fixture(scope="module")
 def named(generation: Generation) -> tuple[list[str], list[str]]:
     """The sources and authors of the seeds, each with one that is none."""
-    articles = [article for article, _ in generation.corpus.articles()]
+    articles = [stored.article for stored in generation.corpus.articles()]
     return (
         sorted({article.source or "?" for article in articles}),
         sorted({article.author or "?" for article in articles}),

@@ -116,23 +116,29 @@ def test_reading_deeper_reorders_nothing(
 
 
 def found(
-    generation: Generation, text: str, limit: int, offset: int = 0, group_by: GroupBy = "passage"
+    generation: Generation, text: str, limit: int, group_by: GroupBy = "passage", *, collapse: bool = True
 ) -> list[Hit]:
-    return search(generation, SearchQuery(text, limit=limit, offset=offset, group_by=group_by)).hits
+    query = SearchQuery(text, limit=limit, group_by=group_by, collapse=collapse)
+    return search(generation, query).hits
 
 
 @pytest.mark.parametrize("group_by", ["article", "passage"])
 @pytest.mark.parametrize("question", QUESTIONS[:4])
-@pytest.mark.parametrize("scaled", [8, 100])
+@pytest.mark.parametrize(("scaled", "collapse"), [(8, True), (8, False), (100, True)])
 def test_pages_make_one_long_list(
-    generation: Generation, question: str, group_by: GroupBy, scaled: int, monkeypatch: pytest.MonkeyPatch
+    generation: Generation,
+    question: str,
+    group_by: GroupBy,
+    scaled: int,
+    collapse: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(retrieval, "_SCALED_DEPTH", scaled)
-    whole = found(generation, question, 1000, group_by=group_by)
+    whole = found(generation, question, 1000, group_by, collapse=collapse)
     pages: list[Hit] = []
     more = True
     while more:
-        query = SearchQuery(question, limit=7, offset=len(pages), group_by=group_by)
+        query = SearchQuery(question, limit=7, offset=len(pages), group_by=group_by, collapse=collapse)
         page = search(generation, query)
         assert page.hits
         pages += page.hits
@@ -142,21 +148,39 @@ def test_pages_make_one_long_list(
 
 
 def test_a_list_read_to_its_end_holds_everything_once(generation: Generation) -> None:
-    passages = found(generation, QUESTIONS[0], 1000)
-    articles = found(generation, QUESTIONS[0], 1000, group_by="article")
+    passages = found(generation, QUESTIONS[0], 1000, collapse=False)
+    articles = found(generation, QUESTIONS[0], 1000, "article", collapse=False)
     assert sorted(hit.passage.row for hit in passages) == list(range(generation.corpus.passage_count))
     assert sorted(hit.article.id for hit in articles) == sorted(
-        article.id for article, _ in generation.corpus.articles()
+        stored.article.id for stored in generation.corpus.articles()
     )
+
+
+def test_a_story_of_several_copies_stands_once_and_names_the_others(generation: Generation) -> None:
+    (copies,) = generation.corpus.stories()
+    alone = {stored.article.id for stored in generation.corpus.articles()} - set(copies)
+    hits = found(generation, QUESTIONS[1], 1000, "article")
+    assert sorted(hit.article.id for hit in hits if hit.article.id not in copies) == sorted(alone)
+    (story,) = [hit for hit in hits if hit.article.id in copies]
+    assert {story.article.id, *(copy.id for copy in story.also_in)} == set(copies)
+    assert all(not hit.also_in for hit in hits if hit is not story)
+
+
+def test_a_copy_that_the_filters_exclude_does_not_stand_for_its_story(generation: Generation) -> None:
+    ((_, *others),) = generation.corpus.stories()
+    for name in others:
+        other = generation.corpus.article(name)
+        assert other is not None
+        query = SearchQuery(QUESTIONS[1], limit=1000, filters=Filters(sources=(other.source or "",)))
+        assert name in {hit.article.id for hit in search(generation, query).hits}
 
 
 def test_an_article_stands_where_its_best_passage_does(generation: Generation) -> None:
     best: dict[str, str] = {}
-    for hit in found(generation, QUESTIONS[0], 1000):
+    for hit in found(generation, QUESTIONS[0], 1000, collapse=False):
         best.setdefault(hit.article.id, hit.passage.id)
-    assert [hit.passage.id for hit in found(generation, QUESTIONS[0], 1000, group_by="article")] == list(
-        best.values()
-    )
+    articles = found(generation, QUESTIONS[0], 1000, "article", collapse=False)
+    assert [hit.passage.id for hit in articles] == list(best.values())
 
 
 @pytest.mark.parametrize("mode", ["hybrid", "dense"])
@@ -164,15 +188,18 @@ def test_an_article_stands_where_its_best_passage_does(generation: Generation) -
 def test_a_filtered_search_fills_its_limit_with_what_passes(
     generation: Generation, mode: Mode, group_by: GroupBy
 ) -> None:
-    sources = {article.source for article, _ in generation.corpus.articles()}
+    sources = {stored.article.source for stored in generation.corpus.articles()}
     for source in filter(None, sources):
         filters = Filters(sources=(source,))
         mask = generation.corpus.allowed(filters)
         assert mask is not None
         rows = np.flatnonzero(mask).tolist()
-        there = len(rows) if group_by == "passage" else len(set(generation.corpus.articles_of(rows)))
+        articles = {article for article, _ in generation.corpus.articles_of(rows)}
+        there = len(rows) if group_by == "passage" else len(articles)
         for limit in (1, there, there + 5):
-            query = SearchQuery(QUESTIONS[2], limit=limit, mode=mode, group_by=group_by, filters=filters)
+            query = SearchQuery(
+                QUESTIONS[2], limit=limit, mode=mode, group_by=group_by, filters=filters, collapse=False
+            )
             results = search(generation, query)
             assert len(results.hits) == min(limit, there)
             assert results.more == (there > limit)
