@@ -16,7 +16,7 @@ from indexer import sources, stories
 from indexer.cleaning import clean, without_repeated
 from indexer.corpus import Corpus, CorpusWriter, Mentioned
 from indexer.dates import parse_published
-from indexer.encoder import Encoder, can_export, export, fingerprint, locate
+from indexer.encoder import Encoder, can_export, export_apart, fingerprint, locate
 from indexer.errors import EncoderError, NoIndexError, SourceError, UsageError
 from indexer.folder import IndexFolder, Manifest
 from indexer.fulltext import FullTextWriter
@@ -153,7 +153,7 @@ def _encoder(
         shutil.copytree(base.path / ENCODER, target)
     else:
         target.mkdir()
-        export(model, source, target, progress.warn)
+        export_apart(model, source, target, progress.warn)
     return Encoder(target)
 
 

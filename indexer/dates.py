@@ -24,6 +24,7 @@ _ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]|$)|\d{8}(?:T\d|$)")
 _ISO_DAY_LENGTH = len("2023-10-16")
 _FIGURES = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})(?!\d)")
 # A day, a year and a word that could be a month: dateparser would make dates of less.
+_REUTERS = re.compile(r"(\d{1,2}-[A-Z]{3}-\d{4} \d\d:\d\d:\d\d)\.\d+[A-Z]{0,3}$")  # "27-MAR-1987 15:01:01.79RM"
 _NAMES_ALL = re.compile(r"(?=.*\b\d{1,2}\b)(?=.*\b\d{4}\b)(?=.*[^\W\d_]{3})")
 _LONGEST_DATE = 60  # characters
 _URL_DAY = re.compile(
@@ -69,7 +70,7 @@ def parse_published(stated: str) -> str | None:
     and a day with a month's name in other languages. Returns None for what it cannot read, or could
     read in two ways ("03/04/2023"): the caller says so.
     """
-    stated = re.sub(r"(?<=\d) ?UTC$", "+00:00", " ".join(stated.split()))
+    stated = _REUTERS.sub(r"\1", re.sub(r"(?<=\d) ?UTC$", "+00:00", " ".join(stated.split())))
     for read in (_iso_date, date_line, _epoch, _numeric, _mail, _spelt):
         if (found := read(stated)) and 1600 <= int(found[:4]) <= _latest_year():  # noqa: PLR2004
             return found

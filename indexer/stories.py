@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from difflib import SequenceMatcher
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
@@ -31,22 +32,31 @@ def keep(
 ) -> tuple[Kept, str]:
     """Puts an article in the corpus: as a new one, or as a version of one that is there.
 
-    An article is one that is there where it has its id, or its page. Two articles of one collection
-    that share an id but neither page nor text are two articles, one of which needs another id; of two
-    that share a page only, each with an id of its own, likewise. The first `known` rows were indexed
-    before: there an id alone decides, and what comes is newer. `own_id`: the source gave the id.
+    An article is one that is there where it has its page, tells the same under its id, or comes under an
+    id or from a file that the first `known` rows, those that were indexed before, hold: what comes then is
+    newer. Of two others that share an id, the second gets a number where the first was given its id by us;
+    where the source did (`own_id`), one of them needs another.
 
     Returns what became of it and, where something was there, its origin.
     """
-    for found in corpus.find(article.id, page):
-        same_id = found.article.id == article.id
-        by_name = found.row < known if same_id else not own_id
-        same_page = same_id and page != "" and page == found.page
-        if by_name or same_page or _tell_the_same(article, found.article):
-            return _update(corpus, found, article, origin, seen_at, known), found.origin
-        if same_id:
-            return "taken", found.origin
-    corpus.add(article, str(origin), seen_at, page)
+    for number in count(1):
+        if number > 1:
+            article = replace(article, id=f"{article.id.removesuffix(f'~{number - 1}')}~{number}")
+        taken = ""
+        for found in corpus.find(article.id, page):
+            same_id = found.article.id == article.id
+            same_page = page == found.page != "" and (same_id or not own_id)
+            same_file = origin.at is None and found.origin == str(origin)
+            by_name = same_id and found.row < known and (own_id or same_file)
+            if by_name or same_page or _tell_the_same(article, found.article):
+                return _update(corpus, found, article, origin, seen_at, known), found.origin
+            if same_id:
+                taken = found.origin
+        if taken and own_id:
+            return "taken", taken
+        if not taken:
+            corpus.add(article, str(origin), seen_at, page)
+            break
     return "added", ""
 
 

@@ -1,6 +1,9 @@
 """A sentence-transformers model, found and turned into the folder that an index carries."""
 
 import hashlib
+import json
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,6 +35,7 @@ _FORMAT = b"dateline encoder 1\n"  # goes into every fingerprint: a new export i
 _FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 _OTHER_FRAMEWORKS = ("onnx", "openvino")
 _LEAST_COSINE = 0.999
+_WARNING, _FAILED = "warning: ", "error: "  # how the other process says what
 _NO_LIMIT = 8192  # tokens, for models that name no limit of their own
 _SAMPLES = (
     "Who said so?",
@@ -130,6 +134,36 @@ def export(model: str, source: Path, target: Path, warn: Callable[[str], None]) 
         facts = replace(facts, runtime="sentence-transformers", least_cosine=1.0)
         facts.write(target)
     return Facts.read(target)
+
+
+def export_apart(model: str, source: Path, target: Path, warn: Callable[[str], None]) -> None:
+    """`export` in a process of its own: torch takes 700 MB that would stay with this one.
+
+    Raises EncoderError as `export` does, and where that process dies.
+    """
+    run = subprocess.run(  # noqa: S603  this very interpreter
+        [sys.executable, "-c", f"from {__name__} import _main; _main()", model, str(source), str(target)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    for line in run.stdout.splitlines():
+        if line.startswith(_WARNING):
+            warn(json.loads(line.removeprefix(_WARNING)))
+    if run.returncode:
+        last = run.stderr.strip().splitlines()[-1:] or [f"it ended with code {run.returncode}"]
+        raise EncoderError(last[0].removeprefix(_FAILED))
+
+
+def _main() -> None:
+    model, source, target = sys.argv[1:]
+    try:
+        export(model, Path(source), Path(target), lambda what: print(_WARNING + json.dumps(what)))  # noqa: T201
+    except EncoderError as error:
+        sys.exit(_FAILED + " ".join(str(error).split()))
 
 
 def _load(source: Path) -> "SentenceTransformer":

@@ -15,6 +15,7 @@ from indexer.models import RawArticle
 from indexer.sources import html, mail, markdown, pdf, text
 from indexer.sources.decoding import decode
 from indexer.sources.document import Document, NoArticleError, Skip
+from indexer.sources.unpacking import LARGEST
 
 SNIFFED = 1 << 16  # bytes looked at to tell a format
 _SLOW = (pdf, html)
@@ -43,7 +44,10 @@ def parsed(offered: Iterable[RawArticle | Document], skip: Skip) -> Iterator[Raw
         pool: ProcessPool | None = None
         for one in offered:
             if isinstance(one, RawArticle):
-                waiting.append(one)
+                if len(one.text) <= LARGEST:
+                    waiting.append(one)
+                else:
+                    skip(one.origin, f"holds more than {LARGEST >> 20} million characters, which no article does")
             elif any(format_.recognises(one.content[:SNIFFED], one.suffix) for format_ in _SLOW):
                 pool = pool or opened.enter_context(_workers())
                 waiting.append((one, pool.schedule(parse, args=[one], timeout=_SECONDS)))
