@@ -9,11 +9,14 @@ from urllib.parse import urljoin, urlsplit
 import feedparser
 
 from indexer.models import Origin, RawArticle
-from indexer.sources.document import Skip, place_of
+from indexer.sources.document import NoArticleError, Skip, place_of
 from indexer.sources.html import fragment_text
 
 _FEED = re.compile(rb"<(?:rss|feed|rdf:RDF)[\s/>]", re.IGNORECASE)
 _XML = re.compile(rb"\s*(?:<\?xml|<!DOCTYPE rss|<!--|<rss|<feed|<rdf:RDF)", re.IGNORECASE)
+# An entity that is made of others, or that stands outside the file.
+_HOSTILE = re.compile(rb"<!ENTITY\s+(?:%\s+)?\S+\s+(?:\"[^\"]*&(?!#)|'[^']*&(?!#)|SYSTEM\s)", re.IGNORECASE)
+_HEAD = 1 << 16  # bytes; what is declared, is declared at the start
 _LARGEST = 64 << 20  # bytes; feedparser holds all of a feed in memory
 _LANGUAGE = re.compile(r"[A-Za-z]{2}(?![A-Za-z])")
 
@@ -32,7 +35,11 @@ def read(stream: BinaryIO, place: str, file: str, skip: Skip, url: str = "") -> 
     if len(content) > _LARGEST:
         skip(Origin(file), f"is a feed of more than {_LARGEST >> 20} MiB")
         return
-    feed = parsed(content, url)
+    try:
+        feed = parsed(content, url)
+    except NoArticleError as error:
+        skip(Origin(file), str(error))
+        return
     for number, entry in enumerate(feed.entries, start=1):
         origin = Origin(file, number, "entry")
         article = article_of(feed, entry, place, origin, url)
@@ -46,7 +53,12 @@ def read(stream: BinaryIO, place: str, file: str, skip: Skip, url: str = "") -> 
 
 
 def parsed(content: bytes, url: str) -> Any:  # noqa: ANN401  feedparser's own dictionary
-    """A feed by feedparser, which is given bytes alone: a name it would open, or fetch."""
+    """A feed by feedparser, which is given bytes alone: a name it would open, or fetch.
+
+    Raises NoArticleError for one that is made to do harm.
+    """
+    if _HOSTILE.search(content[:_HEAD]):
+        raise NoArticleError("declares entities that are made of others or of files, as no feed does")
     return feedparser.parse(io.BytesIO(content), response_headers={"content-location": url} if url else {})
 
 

@@ -159,7 +159,10 @@ class Fetcher:
         fetched = self._asked_for(url, "feed")
         if not feed.recognises(fetched.content[: 1 << 16], ""):
             raise SourceError(f"{url}: is no RSS or Atom feed")
-        found = feed.parsed(fetched.content, fetched.url)
+        try:
+            found = feed.parsed(fetched.content, fetched.url)
+        except NoArticleError as error:
+            raise SourceError(f"{url}: {error}") from error
         entries = [
             feed.article_of(found, entry, place_of(url), Origin(url, number, "entry"), fetched.url)
             for number, entry in enumerate(found.entries, start=1)

@@ -27,7 +27,6 @@ _NAMES = {
     "url": ("url", "link", "canonical_url", "uri"),
     "seen": ("seen", "date_download", "crawled_at", "fetched_at", "warc_date"),
 }  # fmt: skip
-FIELDS = tuple(_NAMES)
 _MARKUP = re.compile(r"</(?:p|div|a|span|b|strong|em|i|li|h[1-6])\s*>|<(?:br|p)\s*/?>", re.IGNORECASE)
 
 

@@ -59,24 +59,24 @@ def read_csv(
     start = stream.peek()
     delimiter, names = _header(start)
     check_columns(columns, names, file)
-    text = io.TextIOWrapper(stream, _encoding(start), errors="replace", newline="")
-    rows = csv.reader(text, delimiter=delimiter)
-    next(rows)
-    while True:
-        origin = Origin(file, rows.line_num + 1)
-        try:
-            row = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            skip(origin, f"is no CSV ({error}); is a quotation mark left open?")
-            continue
-        if not row:
-            continue
-        if len(row) != len(names):
-            skip(origin, f"has {len(row)} fields, the header {len(names)}")
-        else:
-            yield article_from(dict(zip(names, row, strict=True)), f"{place}:{origin.at}", origin, columns)
+    with io.TextIOWrapper(stream, _encoding(start), errors="replace", newline="") as text:
+        rows = csv.reader(text, delimiter=delimiter)
+        next(rows)
+        while True:
+            origin = Origin(file, rows.line_num + 1)
+            try:
+                row = next(rows)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                skip(origin, f"is no CSV ({error}); is a quotation mark left open?")
+                continue
+            if not row:
+                continue
+            if len(row) != len(names):
+                skip(origin, f"has {len(row)} fields, the header {len(names)}")
+            else:
+                yield article_from(dict(zip(names, row, strict=True)), f"{place}:{origin.at}", origin, columns)
 
 
 def recognises_parquet(start: bytes) -> bool:

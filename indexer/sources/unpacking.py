@@ -11,8 +11,8 @@ from typing import BinaryIO, cast
 from indexer.sources.document import NoArticleError
 
 LARGEST = 16 << 20  # bytes of a single article, unpacked
-_MOST_RATIO = 1000  # unpacked to packed; gzip itself reaches 1,030 on zeros, news 3 to 20
-_UNSUSPECTED = 64 << 20  # bytes that may be unpacked at any ratio
+_MOST_RATIO = 250  # unpacked to packed; gzip itself reaches 1,030 on zeros, news 3 to 20
+_UNSUSPECTED = LARGEST  # bytes that may be unpacked at any ratio
 _SNIFFED = 1 << 16
 
 _PACKED: tuple[tuple[bytes, Callable[[BinaryIO], BinaryIO]], ...] = (
@@ -37,21 +37,34 @@ class _Bounded(io.RawIOBase):
         self._unpacked = unpacked
         self._packed = packed
         self._read = 0
+        self._damage: NoArticleError | None = None
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: object) -> int:
         view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
-        try:
-            content = self._unpacked.read(len(view))
-        except (EOFError, zlib.error, lzma.LZMAError, OSError, ValueError) as error:
-            raise NoArticleError(f"is damaged: it cannot be unpacked beyond {self._read} bytes ({error})") from error
-        view[: len(content)] = content
-        self._read += len(content)
-        if self._read > _UNSUSPECTED and self._read > _MOST_RATIO * max(1, self._packed.tell()):
-            raise NoArticleError("unpacks to a thousand times its size, which no articles do")
-        return len(content)
+        filled = 0
+        # What could be unpacked before the damage is still handed out.
+        while filled < len(view) and not self._damage:
+            try:
+                content = self._unpacked.read1(len(view) - filled)  # type: ignore[attr-defined]
+            except (EOFError, zlib.error, lzma.LZMAError, OSError, ValueError) as error:
+                where = f"beyond {self._read:,} bytes"
+                self._damage = NoArticleError(f"is damaged: it cannot be unpacked {where} ({error})")
+                break
+            if not content:
+                break
+            view[filled : filled + len(content)] = content
+            filled += len(content)
+            self._read += len(content)
+            if self._read > _UNSUSPECTED and self._read > _MOST_RATIO * max(1, self._packed.tell()):
+                self._damage = NoArticleError(
+                    f"unpacks to more than {_MOST_RATIO} times its size, which no articles do"
+                )
+        if self._damage and not filled:
+            raise self._damage
+        return filled
 
 
 def unpacked(stream: BinaryIO) -> io.BufferedReader:
@@ -71,9 +84,9 @@ def unpacked(stream: BinaryIO) -> io.BufferedReader:
     return io.BufferedReader(cast(io.RawIOBase, stream), _SNIFFED)
 
 
-def whole(stream: BinaryIO, start: bytes = b"") -> bytes:
+def whole(stream: BinaryIO) -> bytes:
     """The rest of a stream that holds one article. Raises NoArticleError where it is too much for one."""
-    content = start + stream.read(LARGEST + 1 - len(start))
+    content = stream.read(LARGEST + 1)
     if len(content) > LARGEST:
         raise NoArticleError(f"holds more than {LARGEST >> 20} MiB, which no single article is; split it")
     return content
