@@ -25,7 +25,7 @@ from indexer.folder import IndexFolder
 from indexer.generation import Generation, open_best
 from indexer.progress import Plain
 from indexer.settings import DEFAULT_MODEL
-from indexer.sources import Intake
+from indexer.sources import Intake, Offer
 from service.answering import Candidate, choose, confidence, weigh
 from service.retrieval import Hit, SearchQuery, search
 from service.settings import Settings
@@ -44,7 +44,7 @@ class Try:
 
 def seeds(work: Path) -> Iterator[Try]:
     target = IndexFolder(work / "seeds")
-    change = Change(from_current=False, paths=(ROOT / "seeds",))
+    change = Change(from_current=False, offer=Offer((ROOT / "seeds",)))
     recipe = Recipe(DEFAULT_MODEL, 200)
     build(target, change, recipe, Intake(), Plain(sys.stderr), keep=1, command="bench/answers.py")
     with open_best(target, sys.exit) as generation:

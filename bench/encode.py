@@ -26,7 +26,7 @@ from indexer.cleaning import clean
 from indexer.encoder import Encoder, export, locate
 from indexer.passages import cut, encoded_text
 from indexer.settings import DEFAULT_MODEL
-from indexer.sources import Intake, read
+from indexer.sources import Intake, Offer, read
 
 SEEDS = Path(__file__).resolve().parents[1] / "seeds"
 QUESTIONS = 60
@@ -37,7 +37,7 @@ LEAST_COSINE = 0.999
 def passages(encoder: Encoder, corpus: Path, count: int) -> list[str]:
     """The first `count` passages of a corpus as they are encoded; a short corpus is repeated."""
     texts = []
-    for raw in read([corpus], Intake()):
+    for raw in read(Offer((corpus,)), Intake()):
         article = clean(raw).article
         if article:
             spans = cut(article.text, encoder.token_spans, max_tokens=200)

@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import lxml.html
 import trafilatura
@@ -62,7 +62,9 @@ def scores(pairs: list[tuple[str, str]]) -> tuple[float, float, float]:
 
 def stated(markup: str) -> tuple[set[str], set[str]]:
     """Titles and days that a page states in its metadata, its heading and its time elements."""
-    tree = lxml.html.fromstring(markup.encode("utf-8", "replace"), parser=lxml.html.HTMLParser(encoding="utf-8"))
+    tree = lxml.html.fromstring(
+        markup.encode("utf-8", "replace"), parser=lxml.html.HTMLParser(encoding="utf-8")
+    )
     titles: set[str] = set()
     days: set[str] = set()
     for script in tree.iter("script"):
@@ -70,7 +72,10 @@ def stated(markup: str) -> tuple[set[str], set[str]]:
             titles.update(re.findall(r'"headline"\s*:\s*"((?:[^"\\]|\\.)*)"', script.text or ""))
             days.update(re.findall(r'"datePublished"\s*:\s*"([^"]*)"', script.text or ""))
     for meta in tree.iter("meta"):
-        name, content = (meta.get("property") or meta.get("name") or meta.get("itemprop") or "").lower(), meta.get("content")
+        name, content = (
+            (meta.get("property") or meta.get("name") or meta.get("itemprop") or "").lower(),
+            meta.get("content"),
+        )
         if name in {"og:title", "twitter:title"} and content:
             titles.add(content)
         if name in {"article:published_time", "datepublished"} and content:
@@ -83,7 +88,9 @@ def stated(markup: str) -> tuple[set[str], set[str]]:
 
 def _plain(title: str) -> str:
     title = title.encode().decode("unicode_escape", "ignore") if "\\u" in title else title
-    return " ".join(re.findall(r"\w+", lxml.html.fromstring(f"<p>{title or ' '}</p>").text_content().casefold()))
+    return " ".join(
+        re.findall(r"\w+", lxml.html.fromstring(f"<p>{title or ' '}</p>").text_content().casefold())
+    )
 
 
 def ours(page: Page) -> Article | None:
@@ -104,7 +111,9 @@ def pages(folder: Path) -> Iterator[Page]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--pages", type=Path, default=_DEFAULT)
     folder = parser.parse_args().pages
     if not (folder / "ground-truth.json").is_file():
@@ -112,7 +121,7 @@ def main() -> None:
         return
     judged = list(pages(folder))
 
-    def bare(**options: bool) -> Callable[[Page], str]:
+    def bare(**options: Any) -> Callable[[Page], str]:  # noqa: ANN401  trafilatura's own
         return lambda page: trafilatura.extract(page.content, include_comments=False, **options) or ""
 
     articles: dict[str, Article | None] = {}

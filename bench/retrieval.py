@@ -25,7 +25,7 @@ from indexer.folder import IndexFolder
 from indexer.generation import Generation, open_best
 from indexer.progress import Plain
 from indexer.settings import DEFAULT_MODEL
-from indexer.sources import Intake
+from indexer.sources import Intake, Offer
 from service.retrieval import Mode, SearchQuery, search
 
 MEASURES = [nDCG @ 10, R @ 100, RR @ 10]
@@ -53,7 +53,7 @@ def index(folder: Path, work: Path, *, passage_tokens: int) -> Generation:
     target = IndexFolder(work / folder.name)
     build(
         target,
-        Change(from_current=False, paths=(folder / "corpus.jsonl",)),
+        Change(from_current=False, offer=Offer((folder / "corpus.jsonl",))),
         Recipe(DEFAULT_MODEL, passage_tokens),
         Intake(),
         Plain(sys.stderr),
@@ -72,7 +72,7 @@ def measure(
     def run() -> Iterator[ScoredDoc]:
         for query_id, text in questions.items():
             started = time.perf_counter()
-            hits = search(generation, SearchQuery(text, limit=100, mode=mode)).hits
+            hits = search(generation, SearchQuery(text, limit=100, mode=mode, collapse=False)).hits
             times.append((time.perf_counter() - started) * 1000)
             for rank, hit in enumerate(hits):
                 # Ranks, not scores: the order of equal scores is part of the result.

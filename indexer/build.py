@@ -2,7 +2,6 @@
 
 import hashlib
 import shutil
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -252,9 +251,7 @@ def _take_in(corpus: CorpusWriter, offer: Offer, intake: Intake, progress: Progr
             known=known,
         )
         if outcome == "taken":
-            intake.refuse(
-                raw.origin, f"its id {article.id!r} is taken by {other}; give each article its own"
-            )
+            intake.refuse(raw.origin, f"its id {article.id!r} is taken by {other}; give each article its own")
         elif outcome != "added":
             intake.note(raw.origin, outcome, f"tells what {other} told")
 
@@ -272,7 +269,12 @@ def _moment(moment: datetime) -> str:
 
 
 def _write_passages(
-    row: int, article: Article, corpus: CorpusWriter, fulltext: FullTextWriter, encoder: Encoder, max_tokens: int
+    row: int,
+    article: Article,
+    corpus: CorpusWriter,
+    fulltext: FullTextWriter,
+    encoder: Encoder,
+    max_tokens: int,
 ) -> None:
     spans = cut(article.text, encoder.token_spans, max_tokens=max_tokens, language=article.language)
     texts = [encoded_text(article, span) for span in spans]
@@ -281,7 +283,10 @@ def _write_passages(
     first = corpus.add_passages(
         row,
         list(zip(spans, map(_digest, texts), strict=True)),
-        [[Mentioned(one.span, one.first.isoformat(), one.last.isoformat()) for one in held] for held in mentioned],
+        [
+            [Mentioned(one.span, one.first.isoformat(), one.last.isoformat()) for one in held]
+            for held in mentioned
+        ],
     )
     for offset, (text, held) in enumerate(zip(texts, mentioned, strict=True)):
         fulltext.add(first + offset, text, article, [(one.first, one.last) for one in held])

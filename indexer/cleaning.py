@@ -97,11 +97,15 @@ def clean(raw: RawArticle) -> Cleaned:
     source = _one_line(raw.source) or (_owner(lines) if not raw.extracted else "")
     language = _stated_language(raw.language) or _language(text)
     found = {
-        "title": raw.found.get("title", "stated") if raw.title.strip() else ("first line" if head.title else "opening words"),
+        "title": raw.found.get("title", "stated")
+        if raw.title.strip()
+        else ("first line" if head.title else "opening words"),
         "published": {"url": "url", "text": "date line"}.get(dated_by or "", "nowhere"),
         "source": raw.found.get("source", "stated") if raw.source.strip() else "copyright line",
         "author": raw.found.get("author", "stated") if raw.author.strip() else "byline",
-        "language": raw.found.get("language", "stated") if _stated_language(raw.language) else "told by its words",
+        "language": raw.found.get("language", "stated")
+        if _stated_language(raw.language)
+        else "told by its words",
         "url": raw.found.get("url", "stated"),
     }
     if published and dated_by == raw.published_by and not unread_date and raw.published.strip():
@@ -117,7 +121,13 @@ def clean(raw: RawArticle) -> Cleaned:
         language=language,
         dated_by=dated_by,
     )
-    known = {"published": published, "source": source, "author": author, "language": language, "url": article.url}
+    known = {
+        "published": published,
+        "source": source,
+        "author": author,
+        "language": language,
+        "url": article.url,
+    }
     return Cleaned(
         article,
         unread_date,

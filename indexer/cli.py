@@ -52,7 +52,9 @@ SitemapOption = Annotated[
 ColumnOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--column", help="What a field is called in your tables, as text=story_body; repeatable.", metavar="FIELD=NAME"
+        "--column",
+        help="What a field is called in your tables, as text=story_body; repeatable.",
+        metavar="FIELD=NAME",
     ),
 ]
 ReportOption = Annotated[
@@ -339,7 +341,7 @@ def _columns(context: typer.Context, given: Sequence[str] | None) -> dict[str, s
     pairs = [pair.partition("=") for pair in given]
     if wrong := next((pair for pair in pairs if not pair[0] or not pair[2]), None):
         raise UsageError(f"--column {''.join(wrong)}: say which field is which column, as text=story_body")
-    return {**_settings(context).columns, **{field: name for field, _, name in pairs}}
+    return {**_column_names(_settings(context)), **{field: name for field, _, name in pairs}}
 
 
 def _offer(
@@ -358,8 +360,12 @@ def _offer(
         private_addresses=settings.fetch_private,
         pause_s=settings.fetch_pause_s,
     )
-    columns = dict(settings.columns)
+    columns = _column_names(settings)
     return Offer(tuple(paths or ()), tuple(feeds or ()), tuple(sitemaps or ()), columns, politeness)
+
+
+def _column_names(settings: IndexSettings) -> dict[str, str]:
+    return {str(field): name for field, name in settings.columns.items()}
 
 
 def _summary(manifest: Manifest) -> dict[str, object]:

@@ -9,7 +9,7 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -189,7 +189,8 @@ class CorpusWriter:
         """
         first = self.passages
         self._db.execute(
-            "UPDATE article SET first_passage = ?, passages = ? WHERE row = ?", (first, len(passages), article)
+            "UPDATE article SET first_passage = ?, passages = ? WHERE row = ?",
+            (first, len(passages), article),
         )
         self._db.executemany(
             "INSERT INTO passage VALUES (?, ?, ?, ?, ?)",
@@ -245,7 +246,9 @@ class Corpus:
 
     def articles(self) -> Iterator[Stored]:
         """Every article, in the order in which they were read."""
-        for fields in self._db.execute(f"SELECT row, {_FIELDS}, origin, seen_at, page FROM article ORDER BY row"):
+        for fields in self._db.execute(
+            f"SELECT row, {_FIELDS}, origin, seen_at, page FROM article ORDER BY row"
+        ):
             yield _stored(*fields)
 
     def stored(self, article_id: str) -> Stored | None:
@@ -275,9 +278,7 @@ class Corpus:
 
     def stories(self) -> Iterator[list[str]]:
         """The ids of each story's copies where there are several, the first copy first."""
-        found = self._db.execute(
-            "SELECT story, id FROM article WHERE story IS NOT NULL ORDER BY story, copy"
-        )
+        found = self._db.execute("SELECT story, id FROM article WHERE story IS NOT NULL ORDER BY story, copy")
         for _, copies in groupby(found, key=itemgetter(0)):
             yield [article_id for _, article_id in copies]
 
@@ -387,6 +388,6 @@ def _signed(key: int) -> int:
     return key - (1 << 64) if key >> 63 else key
 
 
-def _stored(row: int, *fields: str) -> Stored:
+def _stored(row: int, *fields: Any) -> Stored:  # noqa: ANN401  columns as SQLite gives them
     *article, origin, seen_at, page = fields
     return Stored(row, Article(*article), origin, seen_at, page)

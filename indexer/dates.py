@@ -24,7 +24,9 @@ _ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]|$)|\d{8}(?:T\d|$)")
 _ISO_DAY_LENGTH = len("2023-10-16")
 _FIGURES = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})(?!\d)")
 # A day, a year and a word that could be a month: dateparser would make dates of less.
-_REUTERS = re.compile(r"(\d{1,2}-[A-Z]{3}-\d{4} \d\d:\d\d:\d\d)\.\d+[A-Z]{0,3}$")  # "27-MAR-1987 15:01:01.79RM"
+_REUTERS = re.compile(
+    r"(\d{1,2}-[A-Z]{3}-\d{4} \d\d:\d\d:\d\d)\.\d+[A-Z]{0,3}$"
+)  # "27-MAR-1987 15:01:01.79RM"
 _NAMES_ALL = re.compile(r"(?=.*\b\d{1,2}\b)(?=.*\b\d{4}\b)(?=.*[^\W\d_]{3})")
 _LONGEST_DATE = 60  # characters
 _URL_DAY = re.compile(
@@ -107,7 +109,7 @@ def _iso_date(stated: str) -> str | None:
 
 def _epoch(stated: str) -> str | None:
     if re.fullmatch(r"\d{9,10}(?:\d{3})?(?:\.\d+)?", stated):
-        seconds = float(stated) if len(stated.split(".")[0]) <= 10 else float(stated) / 1000  # noqa: PLR2004
+        seconds = float(stated) if len(stated.split(".", maxsplit=1)[0]) <= 10 else float(stated) / 1000  # noqa: PLR2004
         return datetime.fromtimestamp(int(seconds), UTC).isoformat()
     return None
 
@@ -151,4 +153,4 @@ def _spelt(stated: str) -> str | None:
             return None
     if found is None:
         return None
-    return found.replace(microsecond=0).isoformat() if ":" in stated else found.date().isoformat()
+    return str(found.replace(microsecond=0).isoformat() if ":" in stated else found.date().isoformat())

@@ -70,7 +70,9 @@ class FullTextWriter:
         index.register_tokenizer(_ANALYZER, _analyzer())
         self._writer = index.writer(_HEAP, num_threads=1)
 
-    def add(self, row: int, words: str, article: Article, mentioned: Iterable[tuple[date, date]] = ()) -> None:
+    def add(
+        self, row: int, words: str, article: Article, mentioned: Iterable[tuple[date, date]] = ()
+    ) -> None:
         """Adds a passage; `mentioned` are the days it speaks of, first and last."""
         document = tantivy.Document()
         document.add_integer("row", row)

@@ -1,6 +1,6 @@
 """What the indexer makes of an article before it is in an index: text, metadata, passages, and why."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import asdict, dataclass
 
 from indexer import sources
@@ -63,7 +63,7 @@ class Inspection:
         }
 
 
-def inspect(offer: Offer, intake: Intake, token_spans: TokenSpans, max_tokens: int) -> Iterator[Inspection]:
+def inspect(offer: Offer, intake: Intake, token_spans: TokenSpans, max_tokens: int) -> Generator[Inspection]:
     """Every article that is offered as a build would read it, lines that its source repeats aside: those
     are known only when all of a source is read."""
     for raw in sources.read(offer, intake):

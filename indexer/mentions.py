@@ -89,7 +89,9 @@ _CUE = re.compile(
     re.VERBOSE,
 )
 _GOES_ON_AHEAD = re.compile(r",? (?:will|is (?:set|expected|scheduled|due|likely))\b")
-_UP_TO = re.compile(r"\b(?:[Uu]ntil|[Tt]ill|[Bb]y|[Tt]hrough|[Ss]tarting|[Bb]eginning|[Ff]or)(?: at least)? $")
+_UP_TO = re.compile(
+    r"\b(?:[Uu]ntil|[Tt]ill|[Bb]y|[Tt]hrough|[Ss]tarting|[Bb]eginning|[Ff]or)(?: at least)? $"
+)
 
 
 # How words become days.
@@ -159,7 +161,9 @@ def _number(names: dict[str, int], word: str) -> int:
     return names[word[:3].lower()]
 
 
-_MONTHS = {name: n for n, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)}
+_MONTHS = {
+    name: n for n, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)
+}
 _WEEKDAYS = {name: n for n, name in enumerate("mon tue wed thu fri sat sun".split())}
 _SEASONS = {"spr": 3, "sum": 6, "aut": 9, "fal": 9, "win": 12}  # their first months, as the north has them
 _NTH = {"first": 1, "second": 2, "third": 3, "fourth": 4, "1": 1, "2": 2, "3": 3, "4": 4}
@@ -283,9 +287,14 @@ def _is_month(match: re.Match[str], place: _Place) -> bool:
     name, after = match["month"], place.after
     if re.match(r"-[A-Z]|/| (?:Jones|Madness|Fourth|First)", after):
         return False
-    if re.search(r"\b(?:weekend|week|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)s? (?:in|of) $", place.before):
+    if re.search(
+        r"\b(?:weekend|week|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)s? (?:in|of) $", place.before
+    ):
         return False  # "the last Thursday of November"
-    if re.search(r"\b(?:[Ii]n|[Ss]ince|[Uu]ntil|[Dd]uring|[Tt]hrough|[Tt]hroughout|[Bb]etween) (?:early |late |mid-)?$", place.before) or _PART.search(place.before):
+    if re.search(
+        r"\b(?:[Ii]n|[Ss]ince|[Uu]ntil|[Dd]uring|[Tt]hrough|[Tt]hroughout|[Bb]etween) (?:early |late |mid-)?$",
+        place.before,
+    ) or _PART.search(place.before):
         return True
     person = name in {"April", "May", "June", "August"}
     if re.search(r"\b(?:[Bb]y|[Ff]rom|[Bb]efore|[Aa]fter|of|for|[Ll]ate|[Ee]arly) $", place.before):
@@ -340,9 +349,7 @@ def _weekend(match: re.Match[str], place: _Place, published: date) -> Days:
     offset: int | None
     if which in {"last", "this past", "next", "this coming"}:
         offset = {"last": -1, "this past": -1, "next": 1}.get(which, int(published.weekday() == 6))
-    elif published.weekday() >= 5:
-        offset = 0
-    elif tense == "future":
+    elif published.weekday() >= 5 or tense == "future":
         offset = 0
     elif which == "this":
         offset = 0 if published.weekday() >= 2 else -1 if tense == "past" else None
@@ -373,7 +380,11 @@ def _season(match: re.Match[str], place: _Place, published: date) -> Days:
 
 def _calendar_unit(match: re.Match[str], place: _Place, published: date) -> Days:
     which = match["which"].lower()
-    if which != "this" and re.search(r"(?:\b(?:the|a|an|his|her|its|their|our|my|your|every|each|very|to)|'s|-) ?$", place.before, re.IGNORECASE):
+    if which != "this" and re.search(
+        r"(?:\b(?:the|a|an|his|her|its|their|our|my|your|every|each|very|to)|'s|-) ?$",
+        place.before,
+        re.IGNORECASE,
+    ):
         return None
     return _unit(published, match["unit"], _OFFSETS[which])
 
@@ -436,14 +447,18 @@ _MONTH_NAME = (
     r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?"
     r"|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\b\.?"
 )
-_WEEKDAY = r"(?P<weekday>(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|(?:Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun)\b\.?)"
+_WEEKDAY = (
+    r"(?P<weekday>(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|(?:Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun)\b\.?)"
+)
 _TO = "(?: ?- ?| to | through | and | until | or | into )"
 _ORDINAL = r"(?:st|nd|rd|th)?\b(?![.,:]?\d|%| ?[ap]\.?m\b)"
 _MONTH_DAY = (
     rf"(?P<month>{_MONTH_NAME}) (?:the )?(?P<day>\d{{1,2}}){_ORDINAL}"
     rf"(?:{_TO}(?:(?P<month2>{_MONTH_NAME}) )?(?P<day2>\d{{1,2}}){_ORDINAL})?"
 )
-_DAY_MONTH = rf"(?P<day>\d{{1,2}}){_ORDINAL}(?:{_TO}(?P<day2>\d{{1,2}}){_ORDINAL})? (?:of )?(?P<month>{_MONTH_NAME})"
+_DAY_MONTH = (
+    rf"(?P<day>\d{{1,2}}){_ORDINAL}(?:{_TO}(?P<day2>\d{{1,2}}){_ORDINAL})? (?:of )?(?P<month>{_MONTH_NAME})"
+)
 _YEAR = r"(?P<year>[12]\d{3})(?![\d-]|[.,]\d)"
 _NO_COUNT = (
     r"(?! (?:people|percent|per cent|million|billion|men|women|children|others?|more|years?|months?|weeks|days|hours"
@@ -457,25 +472,74 @@ _COUNT = rf"(?P<count>[Aa]n?|{'|'.join(f'[{w[0].upper()}{w[0]}]{w[1:]}' for w in
 _ALL = (
     _Rule(r"(?<![\d-])\d{4}-\d\d-\d\d(?![\d-])", _iso, relative=False),
     _Rule(rf"(?:{_WEEKDAY},? (?:the )?)?{_MONTH_DAY},? (?:of )?{_YEAR}", _full_date, relative=False),
-    _Rule(rf"(?:{_WEEKDAY},? (?:the )?)?(?<![\d.,-]){_DAY_MONTH},? (?:of )?{_YEAR}", _full_date, relative=False),
-    _Rule(rf"(?P<month2>{_MONTH_NAME}){_TO}(?P<month>{_MONTH_NAME}),? (?:of )?{_YEAR}", _month_of_year, relative=False),
+    _Rule(
+        rf"(?:{_WEEKDAY},? (?:the )?)?(?<![\d.,-]){_DAY_MONTH},? (?:of )?{_YEAR}", _full_date, relative=False
+    ),
+    _Rule(
+        rf"(?P<month2>{_MONTH_NAME}){_TO}(?P<month>{_MONTH_NAME}),? (?:of )?{_YEAR}",
+        _month_of_year,
+        relative=False,
+    ),
     _Rule(rf"(?P<month>{_MONTH_NAME}),? (?:of )?{_YEAR}", _month_of_year, relative=False),
-    _Rule(rf"(?P<nth>[Ff]irst|[Ss]econd|[Tt]hird|[Ff]ourth)[ -](?P<size>quarter|half) (?:of )?{_YEAR}", _part_of_year, relative=False),
+    _Rule(
+        rf"(?P<nth>[Ff]irst|[Ss]econd|[Tt]hird|[Ff]ourth)[ -](?P<size>quarter|half) (?:of )?{_YEAR}",
+        _part_of_year,
+        relative=False,
+    ),
     _Rule(rf"(?P<size>Q)(?P<nth>[1-4]) (?:of )?{_YEAR}", _part_of_year, relative=False),
-    _Rule(rf"(?P<season>[Ss]pring|[Ss]ummer|[Aa]utumn|[Ff]all) (?:of )?{_YEAR}", _season_of_year, relative=False),
-    _Rule(r"(?<![\d.,:/$£€#-])(?P<year>[12]\d{3})(?:(?:-| to | through )(?P<until>\d{4}|\d\d))?(?![\w/%-]|[.,:]\d)(?!'s\b\d)" + _NO_COUNT, _year, relative=False),
-    _Rule(rf"(?:{_WEEKDAY},? (?:the )?)?{_MONTH_DAY}{_NO_COUNT}(?:{_OF_THIS_YEAR})?", _yearless, relative=True),
-    _Rule(rf"(?:{_WEEKDAY},? (?:the )?)?(?<![\d.,-]){_DAY_MONTH}(?:{_OF_THIS_YEAR})?", _yearless, relative=True),
+    _Rule(
+        rf"(?P<season>[Ss]pring|[Ss]ummer|[Aa]utumn|[Ff]all) (?:of )?{_YEAR}", _season_of_year, relative=False
+    ),
+    _Rule(
+        r"(?<![\d.,:/$£€#-])(?P<year>[12]\d{3})(?:(?:-| to | through )(?P<until>\d{4}|\d\d))?(?![\w/%-]|[.,:]\d)(?!'s\b\d)"
+        + _NO_COUNT,
+        _year,
+        relative=False,
+    ),
+    _Rule(
+        rf"(?:{_WEEKDAY},? (?:the )?)?{_MONTH_DAY}{_NO_COUNT}(?:{_OF_THIS_YEAR})?", _yearless, relative=True
+    ),
+    _Rule(
+        rf"(?:{_WEEKDAY},? (?:the )?)?(?<![\d.,-]){_DAY_MONTH}(?:{_OF_THIS_YEAR})?", _yearless, relative=True
+    ),
     _Rule(rf"(?P<month>{_FULL_MONTH}){_OF_THIS_YEAR}", _month_of_year, relative=True),
-    _Rule(rf"(?P<nth>[Ff]irst|[Ss]econd|[Tt]hird|[Ff]ourth)[ -](?P<size>quarter|half){_OF_THIS_YEAR}", _part_of_year, relative=True),
+    _Rule(
+        rf"(?P<nth>[Ff]irst|[Ss]econd|[Tt]hird|[Ff]ourth)[ -](?P<size>quarter|half){_OF_THIS_YEAR}",
+        _part_of_year,
+        relative=True,
+    ),
     _Rule(rf"(?:{_THIS} )?(?P<month>{_FULL_MONTH})\b(?! \d{{4}})", _named_month, relative=True),
-    _Rule(rf"(?:{_THIS} )?(?P<weekday>(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)\b(?: morning| afternoon| evening| night)?(?!\w)", _named_weekday, relative=True),
-    _Rule(r"(?P<which>[Tt]his past|[Tt]his coming|[Tt]his|[Ll]ast|[Nn]ext|(?:[Oo]ver|[Aa]t|[Dd]uring|[Oo]n|[Tt]hroughout) the) weekend\b(?! of| before| after)", _weekend, relative=True),
-    _Rule(r"(?P<which>[Tt]his|[Ll]ast|[Nn]ext) (?P<season>spring|summer|autumn|fall|winter)\b", _season, relative=True),
-    _Rule(rf"(?:[Tt]he|[Tt]his) (?P<which>past|last|next|coming) (?:{_COUNT} )?(?P<unit>hour|day|week|month|year)s?\b(?! of\b| in\b| before| when)", _stretch, relative=True),
+    _Rule(
+        rf"(?:{_THIS} )?(?P<weekday>(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)\b(?: morning| afternoon| evening| night)?(?!\w)",
+        _named_weekday,
+        relative=True,
+    ),
+    _Rule(
+        r"(?P<which>[Tt]his past|[Tt]his coming|[Tt]his|[Ll]ast|[Nn]ext|(?:[Oo]ver|[Aa]t|[Dd]uring|[Oo]n|[Tt]hroughout) the) weekend\b(?! of| before| after)",
+        _weekend,
+        relative=True,
+    ),
+    _Rule(
+        r"(?P<which>[Tt]his|[Ll]ast|[Nn]ext) (?P<season>spring|summer|autumn|fall|winter)\b",
+        _season,
+        relative=True,
+    ),
+    _Rule(
+        rf"(?:[Tt]he|[Tt]his) (?P<which>past|last|next|coming) (?:{_COUNT} )?(?P<unit>hour|day|week|month|year)s?\b(?! of\b| in\b| before| when)",
+        _stretch,
+        relative=True,
+    ),
     _Rule(rf"(?P<which>[Tt]his|[Ll]ast|[Nn]ext) {_UNIT}\b", _calendar_unit, relative=True),
-    _Rule(rf"{_COUNT} (?P<unit>day|week|month|year)s? ago(?: (?:today|this (?P<exact>week|month)))?\b", _ago, relative=True),
-    _Rule(r"(?:the )?day (?:before yesterday|after tomorrow)|[Yy]esterday\b|[Tt]omorrow\b|[Tt]oday\b|[Tt]onight\b|[Ll]ast night\b|[Tt]his (?:morning|afternoon|evening)\b", _near_day, relative=True),
+    _Rule(
+        rf"{_COUNT} (?P<unit>day|week|month|year)s? ago(?: (?:today|this (?P<exact>week|month)))?\b",
+        _ago,
+        relative=True,
+    ),
+    _Rule(
+        r"(?:the )?day (?:before yesterday|after tomorrow)|[Yy]esterday\b|[Tt]omorrow\b|[Tt]oday\b|[Tt]onight\b|[Ll]ast night\b|[Tt]his (?:morning|afternoon|evening)\b",
+        _near_day,
+        relative=True,
+    ),
 )
 _RULES = [(rule, re.compile(rule.pattern)) for rule in _ALL]
 # Every rule begins with one of these; tried first, they make the search several times as fast.
@@ -486,9 +550,12 @@ _HEAD = (
     rf"|{_COUNT} (?:day|week|month|year)s? ago)"
 )
 _ANY = re.compile(
-    _HEAD.replace("?P<count>", "?:") + "(?:" + "|".join(
+    _HEAD.replace("?P<count>", "?:")
+    + "(?:"
+    + "|".join(
         f"(?P<r{n}>{re.sub(r'[(][?]P<[a-z0-9]+>', '(?:', rule.pattern)})" for n, rule in enumerate(_ALL)
-    ) + ")"
+    )
+    + ")"
 )
 _PART = re.compile(
     r"\b(?P<part>[Ee]arl(?:y|ier)|[Ll]ater?|[Mm]id|(?:[Bb]eginning|[Ss]tart|[Mm]iddle|[Ee]nd) of)(?: in)?[ -]$"

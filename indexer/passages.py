@@ -16,8 +16,8 @@ TokenSpans = Callable[[str], Sequence[Span]]
 def sentences(text: str, language: str | None = None) -> list[Span]:
     """The sentences of a text in order, without the white space between them.
 
-    A paragraph's end always ends a sentence; `language` is ISO 639-1, English where it is unknown. sentencex keeps a quotation of several sentences
-    whole: f1 .911 on news, offsets in code points.
+    A paragraph's end always ends a sentence; `language` is ISO 639-1, English where it is unknown.
+    sentencex keeps a quotation of several sentences whole: f1 .911 on news, offsets in code points.
     """
     spans = []
     start = 0

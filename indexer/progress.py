@@ -93,7 +93,9 @@ class Live:
         if self._task is not None:
             self._progress.advance(self._task, steps)
             if share:
-                self._progress.update(self._task, total=round(self._progress.tasks[self._task].completed / share))
+                self._progress.update(
+                    self._task, total=round(self._progress.tasks[self._task].completed / share)
+                )
 
     def warn(self, message: str) -> None:
         self._progress.console.print(f"warning: {message}", style="yellow", markup=False, highlight=False)

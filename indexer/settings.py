@@ -25,7 +25,7 @@ class IndexSettings(BaseSettings):
     columns: Annotated[
         dict[ArticleField, str],
         Field(description="what the fields of an article are called in your tables and JSON"),
-    ] = {}  # noqa: RUF012  pydantic copies it
+    ] = {}
     trusted_sources: Annotated[
         tuple[str, ...],
         Field(description="whose copy of a story is shown, the most trusted first; else the earliest"),

@@ -28,7 +28,14 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def keep(
-    corpus: CorpusWriter, article: Article, origin: Origin, *, seen_at: str, page: str, own_id: bool, known: int
+    corpus: CorpusWriter,
+    article: Article,
+    origin: Origin,
+    *,
+    seen_at: str,
+    page: str,
+    own_id: bool,
+    known: int,
 ) -> tuple[Kept, str]:
     """Puts an article in the corpus: as a new one, or as a version of one that is there.
 
@@ -139,7 +146,9 @@ def group(corpus: CorpusWriter, trusted_sources: Sequence[str], workspace: Path)
         return trust.get(article.source or "", len(trust)), article.moment or _NEVER, article.id
 
     rows = range(corpus.articles)
-    found = groups((corpus.article(row).text for row in rows), lambda row: corpus.article(row).text, workspace)
+    found = groups(
+        (corpus.article(row).text for row in rows), lambda row: corpus.article(row).text, workspace
+    )
     for copies in found:
         corpus.set_story(sorted(copies, key=order))
     return len(found)

@@ -56,9 +56,7 @@ def search_command(
     index: IndexOption = None,
     limit: Annotated[int, typer.Option(help="Results shown.", min=1)] = 5,
     mode: Annotated[str, typer.Option(help="One of hybrid, dense, lexical.")] = "hybrid",
-    collapse: Annotated[
-        bool, typer.Option(help="Show each story once, or every copy of it.")
-    ] = True,
+    collapse: Annotated[bool, typer.Option(help="Show each story once, or every copy of it.")] = True,
     after: AfterOption = None,
     before: BeforeOption = None,
     source: SourceOption = None,

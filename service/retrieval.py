@@ -146,7 +146,9 @@ def _distinct(generation: Generation, fused: list[Fused], query: SearchQuery) ->
     if not query.collapse:
         return fused
     copied = [one.row for one, (_, story) in zip(fused, belongs, strict=True) if story is not None]
-    texts = {row: passage.text for row, (passage, _) in zip(copied, generation.corpus.read(copied), strict=True)}
+    texts = {
+        row: passage.text for row, (passage, _) in zip(copied, generation.corpus.read(copied), strict=True)
+    }
     kept: list[Fused] = []
     said: dict[int, list[tuple[int, str]]] = {}
     for one, (article, story) in zip(fused, belongs, strict=True):

@@ -145,7 +145,9 @@ class SearchParameters(_Request):
                 source=self.source,
                 author=self.author,
             ),
-            **self.model_dump(include={"limit", "offset", "mode", "sort", "group_by", "collapse", "highlight"}),
+            **self.model_dump(
+                include={"limit", "offset", "mode", "sort", "group_by", "collapse", "highlight"}
+            ),
         )
 
 

@@ -86,7 +86,9 @@ def print_stories(settings: Settings, *, as_json: bool) -> None:
             for number, article in enumerate(articles):
                 lead = "" if number == 0 else "  also in "
                 style = "bold" if number == 0 else ""
-                stdout.print(Text.assemble(lead, (article.title, style), _facts(article), (f" · {article.id}", "dim")))
+                stdout.print(
+                    Text.assemble(lead, (article.title, style), _facts(article), (f" · {article.id}", "dim"))
+                )
 
 
 def _opened(settings: Settings) -> Generation:
@@ -118,7 +120,9 @@ def _print_answer(stdout: Console, generation: Generation, found: Answer) -> Non
 
 def _named(copies: Sequence[Article]) -> str:
     """The other copies of a story in a line, by their outlets."""
-    named = [f"{copy.source or copy.title} ({copy.published_at or 'undated'})" for copy in copies[:_MOST_COPIES]]
+    named = [
+        f"{copy.source or copy.title} ({copy.published_at or 'undated'})" for copy in copies[:_MOST_COPIES]
+    ]
     more = len(copies) - len(named)
     return ", ".join(named) + (f" and {more} more" if more else "")
 

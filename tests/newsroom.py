@@ -151,19 +151,26 @@ def write_newsroom(folder: Path) -> None:
     _write(folder / "feed-1", _rss(STORIES["rss"]))
     _write(folder / "feed-2", _atom(STORIES["atom"]))
     _sitemap(folder / "site", STORIES["sitemap"])
-    _write(folder / "crawl", gzip.compress(warc_record("https://ferry.example/winter", page(STORIES["warc"]))))
+    _write(
+        folder / "crawl", gzip.compress(warc_record("https://ferry.example/winter", page(STORIES["warc"])))
+    )
     _write(folder / "records", (json.dumps(record(STORIES["jsonl"])) + "\n").encode())
     with (folder / "table").open("w", encoding="utf-8", newline="") as stream:
         table = csv.DictWriter(stream, ["headline", "body", "date", "outlet"])
         table.writeheader()
         story = STORIES["csv"]
-        table.writerow({"headline": story.title, "body": story.text, "date": story.day, "outlet": "River Post"})
+        table.writerow(
+            {"headline": story.title, "body": story.text, "date": story.day, "outlet": "River Post"}
+        )
     _parquet(folder / "columns", STORIES["parquet"])
     story = STORIES["md"]
     front = f"---\ntitle: {story.title}\ndate: {story.day}\n---\n"
     _write(folder / "notes", f"{front}\n{story.text.replace('Saturday', '**Saturday**')}\n".encode())
     story = STORIES["txt"]
-    _write(folder / "copied", f"{story.title}\n19 April 2024\n{story.text}\nRead more\n© 2024 Wexcombe Gazette\n".encode())
+    _write(
+        folder / "copied",
+        f"{story.title}\n19 April 2024\n{story.text}\nRead more\n© 2024 Wexcombe Gazette\n".encode(),
+    )
     _mail(folder / "newsletter", STORIES["eml"])
 
 
@@ -212,8 +219,7 @@ def pdf(lines: Sequence[str], *, encrypted: bool = False) -> bytes:
     objects = [
         "<< /Type /Catalog /Pages 2 0 R >>",
         "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R"
-        " /Resources << /Font << /F1 5 0 R >> >> >>",
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>",
         f"<< /Length {len(drawn)} >>\nstream\n{drawn}\nendstream",
         "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
     ]
@@ -286,11 +292,11 @@ def _sitemap(folder: Path, story: Story) -> None:
 
 
 def _parquet(file: Path, story: Story) -> None:
-    import pyarrow  # noqa: PLC0415  loads long
+    import pyarrow as pa  # noqa: PLC0415  loads long
     from pyarrow import parquet  # noqa: PLC0415
 
     columns = {name: [value] for name, value in record(story).items()}
-    parquet.write_table(pyarrow.table({**columns, "embedding": [[0.1, 0.2]]}), file)
+    parquet.write_table(pa.table({**columns, "embedding": [[0.1, 0.2]]}), file)
 
 
 def _mail(file: Path, story: Story) -> None:

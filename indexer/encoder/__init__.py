@@ -4,4 +4,13 @@ from indexer.encoder.encoder import Encoder, read_tokenizer
 from indexer.encoder.export import can_export, export, export_apart, fingerprint, locate
 from indexer.encoder.facts import Facts
 
-__all__ = ["Encoder", "Facts", "can_export", "export", "export_apart", "fingerprint", "locate", "read_tokenizer"]
+__all__ = [
+    "Encoder",
+    "Facts",
+    "can_export",
+    "export",
+    "export_apart",
+    "fingerprint",
+    "locate",
+    "read_tokenizer",
+]

@@ -144,8 +144,7 @@ def export_apart(model: str, source: Path, target: Path, warn: Callable[[str], N
     run = subprocess.run(  # noqa: S603  this very interpreter
         [sys.executable, "-c", f"from {__name__} import _main; _main()", model, str(source), str(target)],
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         errors="replace",
         check=False,

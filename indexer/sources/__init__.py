@@ -1,4 +1,4 @@
-"""The door through which articles come in: files, folders and addresses in, one stream of raw articles out."""
+"""The door for articles: files, folders and addresses in, one stream of raw articles out."""
 
 import glob
 import io
@@ -23,8 +23,8 @@ __all__ = ["Intake", "Offer", "Politeness", "check", "read"]
 
 STDIN = Path("-")
 _SUFFIXES = {
-    ".txt", ".text", ".md", ".markdown", ".jsonl", ".ndjson", ".json", ".html", ".htm", ".xhtml", ".pdf", ".eml",
-    ".csv", ".tsv", ".parquet", ".xml", ".rss", ".atom", ".warc",
+    ".txt", ".text", ".md", ".markdown", ".jsonl", ".ndjson", ".json", ".html", ".htm", ".xhtml", ".pdf",
+    ".eml", ".csv", ".tsv", ".parquet", ".xml", ".rss", ".atom", ".warc",
 }  # fmt: skip
 _PACKINGS = {".gz", ".bz2", ".xz", ".zst"}
 
@@ -144,7 +144,7 @@ def _offered(offer: Offer, intake: Intake) -> Iterator[RawArticle | Document]:
 def _matching(path: Path) -> list[Path]:
     """The path, or what it matches where it is a pattern that the shell left alone."""
     if glob.has_magic(str(path)) and not path.exists():
-        found = sorted(map(Path, glob.glob(str(path), recursive=True)))
+        found = sorted(map(Path, glob.glob(str(path), recursive=True)))  # noqa: PTH207  a pattern may be absolute
         if not found:
             raise SourceError(f"{path}: matches no file")
         return found
@@ -263,8 +263,8 @@ class _Pages:
             elif not self._met:
                 intake.skip(
                     Origin(file),
-                    "is a sitemap without its pages: give the folder that holds them as well, or fetch them with "
-                    "--from-sitemap URL",
+                    "is a sitemap without its pages: give the folder that holds them as well, or fetch them "
+                    "with --from-sitemap URL",
                 )
 
 

@@ -54,7 +54,9 @@ def _decoded(content: bytes, declared: str) -> str:
     foreign = [line for line in lines if not line.isascii()]
     whole = sum(_is_utf8(line) for line in foreign)
     if whole >= _MOSTLY * len(foreign):
-        return "".join(line.decode("utf-8" if _is_utf8(line) else "cp1252", errors="replace") for line in lines)
+        return "".join(
+            line.decode("utf-8" if _is_utf8(line) else "cp1252", errors="replace") for line in lines
+        )
     try:
         return content.decode(declared) if declared else content.decode(_guessed(content))
     except (UnicodeDecodeError, LookupError):

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
-from indexer.models import Origin
+from indexer.models import Origin, RawArticle
 
 
 class NoArticleError(ValueError):
@@ -28,6 +29,15 @@ class Document:
     charset: str = ""
     known: Mapping[str, str] = field(default_factory=dict)
     known_from: str = ""
+
+    def article(
+        self, text: str, fields: Mapping[str, str] = MappingProxyType({}), where: str = ""
+    ) -> RawArticle:
+        """What was read of it: `fields` of RawArticle as `where` states them, else as they were known."""
+        stated = {name: value for name, value in fields.items() if value}
+        found = {**dict.fromkeys(self.known, self.known_from), **dict.fromkeys(stated, where)}
+        every = {**self.known, **stated}
+        return RawArticle(text=text, origin=self.origin, place=self.place, found=found, **every)  # type: ignore[arg-type]
 
 
 Skip = Callable[[Origin, str], None]

@@ -49,7 +49,9 @@ def read(stream: BinaryIO, place: str, file: str, skip: Skip, url: str = "") -> 
             skip(origin, "has no text")
     if feed.bozo and not isinstance(feed.bozo_exception, feedparser.CharacterEncodingOverride):
         reason = str(feed.bozo_exception).splitlines()[0][:200]
-        skip(Origin(file), f"is damaged: what follows its entry {len(feed.entries)} cannot be read ({reason})")
+        skip(
+            Origin(file), f"is damaged: what follows its entry {len(feed.entries)} cannot be read ({reason})"
+        )
 
 
 def parsed(content: bytes, url: str) -> Any:  # noqa: ANN401  feedparser's own dictionary

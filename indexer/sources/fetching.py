@@ -78,7 +78,7 @@ class _CheckedBackend(httpcore.SyncBackend):
         self,
         host: str,
         port: int,
-        timeout: float | None = None,  # noqa: ASYNC109  as httpcore has it
+        timeout: float | None = None,
         local_address: str | None = None,
         socket_options: object = None,
     ) -> httpcore.NetworkStream:
@@ -99,7 +99,9 @@ def _is_public(address: str) -> bool:
     found = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(found, ipaddress.IPv6Address):
         inner = found.ipv4_mapped or found.sixtofour or (found.teredo or (None, None))[1]
-        nat64 = ipaddress.ip_address(found.packed[-4:]) if found in ipaddress.ip_network("64:ff9b::/96") else None
+        nat64 = (
+            ipaddress.ip_address(found.packed[-4:]) if found in ipaddress.ip_network("64:ff9b::/96") else None
+        )
         if wrapped := inner or nat64:
             return _is_public(str(wrapped))
     return found.is_global and not found.is_multicast
@@ -322,7 +324,9 @@ class Fetcher:
             return None
         if answer.status >= 500:  # noqa: PLR2004  the server's own errors
             return None
-        return Protego.parse(answer.content.decode("utf-8", "replace") if answer.status == httpx.codes.OK else "")
+        return Protego.parse(
+            answer.content.decode("utf-8", "replace") if answer.status == httpx.codes.OK else ""
+        )
 
 
 def _checked(url: str) -> SplitResult:
@@ -377,7 +381,11 @@ class _Cache:
         file = self._file(url)
         if file and answer.conditions:
             file.parent.mkdir(parents=True, exist_ok=True)
-            facts = {"url": url, "headers": dict(answer.headers), "sha256": sha256(answer.content).hexdigest()}
+            facts = {
+                "url": url,
+                "headers": dict(answer.headers),
+                "sha256": sha256(answer.content).hexdigest(),
+            }
             new = file.with_suffix(".new")
             new.write_bytes(json.dumps(facts).encode() + b"\n" + answer.content)
             new.rename(file)

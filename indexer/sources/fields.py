@@ -13,15 +13,17 @@ from indexer.sources.html import fragment_text
 _NAMES = {
     "id": ("id", "_id", "guid", "uid"),
     "text": (
-        "text", "body", "content", "article", "maintext", "articlebody", "full_text", "fulltext", "article_text",
-        "content_html", "story", "description", "summary",
+        "text", "body", "content", "article", "maintext", "articlebody", "full_text", "fulltext",
+        "article_text", "content_html", "story", "description", "summary",
     ),
     "title": ("title", "headline", "hed", "heading"),
     "published": (
         "published_at", "published", "date_publish", "date_published", "publish_date", "publication_date",
         "datepublished", "date", "datetime", "pubdate", "release_date", "timestamp",
     ),
-    "source": ("source", "publisher", "outlet", "site_name", "source_domain", "publication", "sitename", "domain"),
+    "source": (
+        "source", "publisher", "outlet", "site_name", "source_domain", "publication", "sitename", "domain",
+    ),
     "author": ("author", "authors", "byline", "creator"),
     "language": ("language", "lang", "inlanguage"),
     "url": ("url", "link", "canonical_url", "uri"),

@@ -42,8 +42,8 @@ _DATE_METAS = (
     "publication_date", "article.published", "cxenseparse:recs:publishtime", "bt:pubdate",
 )  # fmt: skip
 _BLOCKS = set(
-    "address article aside blockquote br dd div dl dt figcaption figure footer h1 h2 h3 h4 h5 h6 header hr li "
-    "main nav ol p pre section table td th tr ul".split()
+    "address article aside blockquote br dd div dl dt figcaption figure footer h1 h2 h3 h4 h5 h6 header hr "
+    "li main nav ol p pre section table td th tr ul".split()
 )
 _UNSEEN = {"script", "style", "noscript", "template", "svg", "iframe"}
 _pages_read = 0
@@ -68,9 +68,11 @@ def read(document: Document) -> RawArticle:
     _forget_now_and_then()
     tree = _tree(markup)
     page = _Page(tree, document)
-    text = _story(markup, tree, page)
+    text = _story(markup, page)
     if sum(map(str.isalpha, text)) < _FEWEST_LETTERS:
-        raise NoArticleError("is a page without a text; was it filled in by scripts? save it from the browser")
+        raise NoArticleError(
+            "is a page without a text; was it filled in by scripts? save it from the browser"
+        )
     published, published_by = page.published(markup)
     return RawArticle(
         text=text,
@@ -132,7 +134,7 @@ def _tree(markup: str) -> HtmlElement:
     return tree
 
 
-def _story(markup: str, tree: HtmlElement, page: "_Page") -> str:
+def _story(markup: str, page: "_Page") -> str:
     """The main text by trafilatura; where that finds next to nothing, by its bolder reading or as the
     page's own metadata hold it."""
     found = ""
@@ -198,7 +200,11 @@ class _Page:
         """The page's own word for its address, unless that is another site's or only the front page."""
         known = self._known.get("url", "")
         canonical = next(
-            (link.get("href") for link in self._tree.iter("link") if (link.get("rel") or "").lower() == "canonical"),
+            (
+                link.get("href")
+                for link in self._tree.iter("link")
+                if (link.get("rel") or "").lower() == "canonical"
+            ),
             "",
         )
         for stated, where in (
@@ -213,9 +219,14 @@ class _Page:
             except ValueError:
                 continue
             elsewhere = known and _site(known) != _site(url)
-            if parts.scheme in {"http", "https"} and place_of(url) and parts.path.strip("/") and not elsewhere:
+            if (
+                parts.scheme in {"http", "https"}
+                and place_of(url)
+                and parts.path.strip("/")
+                and not elsewhere
+            ):
                 self.found["url"] = where
-                return url
+                return str(url)
         return self._pick("url")
 
     def title(self) -> str:
@@ -269,16 +280,25 @@ class _Page:
     def _elements(self) -> Iterator[tuple[str, str]]:
         for element in self._tree.iter():
             if isinstance(element.tag, str) and "datepublished" in (element.get("itemprop") or "").lower():
-                yield element.get("datetime") or element.get("content") or element.text_content(), "itemprop datePublished"
+                yield (
+                    element.get("datetime") or element.get("content") or element.text_content(),
+                    "itemprop datePublished",
+                )
         times = [one for one in self._tree.iter("time") if one.get("datetime")]
-        marked = [one for one in times if one.get("pubdate") is not None or "publish" in (one.get("class") or "").lower()]
+        marked = [
+            one
+            for one in times
+            if one.get("pubdate") is not None or "publish" in (one.get("class") or "").lower()
+        ]
         for one in marked or times[:1]:
             if "updat" not in (one.get("class") or "").lower():
                 yield one.get("datetime") or "", "<time>"
 
     def author(self) -> str:
         stated = _people(self._linked.get("author"))
-        metas = self._meta("author", "article:author_name", "parsely-author", "dc.creator", "sailthru.author", "byl")
+        metas = self._meta(
+            "author", "article:author_name", "parsely-author", "dc.creator", "sailthru.author", "byl"
+        )
         names = []
         for value, where in ((stated, "JSON-LD author"), metas):
             name = re.sub(r"^by\s+", "", value.strip(), flags=re.IGNORECASE)
@@ -344,7 +364,8 @@ def _linked_data(tree: HtmlElement) -> dict[str, Any]:
 
 def _objects(value: object) -> list[dict[str, Any]]:
     """Every object of a JSON-LD document, in order."""
-    found, waiting = [], [value]
+    found: list[dict[str, Any]] = []
+    waiting = [value]
     while waiting and len(found) < 200:  # noqa: PLR2004  objects; a page has a handful
         match waiting.pop(0):
             case dict() as one:
@@ -361,7 +382,9 @@ def _said(value: object, key: str = "name") -> str:
         case str():
             return value
         case list():
-            return next(filter(None, (_said(one, key) for one in value[:20] if not isinstance(one, list))), "")
+            return next(
+                filter(None, (_said(one, key) for one in value[:20] if not isinstance(one, list))), ""
+            )
         case dict():
             named = value.get(key)
             return named if isinstance(named, str) else ""

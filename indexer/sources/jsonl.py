@@ -33,7 +33,7 @@ def read(
     while line := stream.readline(_LONGEST_LINE):
         number += 1
         if number == 1:
-            line = line.removeprefix(_MARK)  # noqa: PLW2901
+            line = line.removeprefix(_MARK)
             if _is_document(line):
                 yield from _document(line + stream.read(_LONGEST_LINE), place, file, skip, columns)
                 return
@@ -55,16 +55,17 @@ def read(
 
 def _is_document(first_line: bytes) -> bool:
     """Whether a first line only begins something: an array, or an object that goes on below."""
-    if _ARRAY.match(first_line) or first_line.strip() in {b"{", b"["}:
-        return True
-    return False
+    return bool(_ARRAY.match(first_line)) or first_line.strip() in {b"{", b"["}
 
 
 def _document(
     content: bytes, place: str, file: str, skip: Skip, columns: Mapping[str, str]
 ) -> Iterator[RawArticle]:
     if len(content) > _LONGEST_LINE:
-        skip(Origin(file), f"is one JSON document of more than {_LONGEST_LINE >> 20} MiB: write one object a line")
+        skip(
+            Origin(file),
+            f"is one JSON document of more than {_LONGEST_LINE >> 20} MiB: write one object a line",
+        )
         return
     try:
         document = json.loads(content.decode())

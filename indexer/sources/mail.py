@@ -3,7 +3,7 @@
 import email
 import re
 from email.errors import MessageError
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from email.policy import default
 from email.utils import parseaddr
 
@@ -12,7 +12,8 @@ from indexer.sources.document import Document, NoArticleError
 from indexer.sources.html import fragment_text
 
 _HEADERS = re.compile(
-    rb"(?:^|\n)(?:from|to|subject|date|mime-version|received|message-id|return-path|delivered-to):", re.IGNORECASE
+    rb"(?:^|\n)(?:from|to|subject|date|mime-version|received|message-id|return-path|delivered-to):",
+    re.IGNORECASE,
 )
 _FIRST_HEADER = re.compile(rb"(?:from .*\n)?[!-9;-~]+:[ \t]", re.IGNORECASE)
 _SIGNATURE = re.compile(r"\n-- \n.*\Z", re.DOTALL)
@@ -43,13 +44,7 @@ def read(document: Document) -> RawArticle:
         raise NoArticleError(f"is a mail that cannot be read ({error})") from error
     if not text.strip():
         raise NoArticleError("is a mail without a text")
-    return RawArticle(
-        text=text,
-        origin=document.origin,
-        place=document.place,
-        found={name: "mail header" for name, value in fields.items() if value},
-        **fields,  # type: ignore[arg-type]
-    )
+    return document.article(text, fields, "mail header")
 
 
 def _header(message: EmailMessage, name: str) -> str:
@@ -65,7 +60,7 @@ def _body(message: EmailMessage) -> str:
     return text or plain
 
 
-def _content(part: EmailMessage | None) -> str:
+def _content(part: MIMEPart | None) -> str:
     if part is None:
         return ""
     try:

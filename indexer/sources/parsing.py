@@ -30,9 +30,12 @@ def parse(document: Document) -> RawArticle:
     start = document.content[:SNIFFED]
     for format_ in (*_SLOW, mail):
         if format_.recognises(start, document.suffix):
-            return format_.read(document)
+            found: RawArticle = format_.read(document)
+            return found
     content = decode(document.content, document.charset)
-    return (markdown if markdown.recognises(content, document.suffix) else text).read(content, document)
+    if markdown.recognises(content, document.suffix):
+        return markdown.read(content, document)
+    return text.read(content, document)
 
 
 def parsed(offered: Iterable[RawArticle | Document], skip: Skip) -> Iterator[RawArticle]:
@@ -47,7 +50,10 @@ def parsed(offered: Iterable[RawArticle | Document], skip: Skip) -> Iterator[Raw
                 if len(one.text) <= LARGEST:
                     waiting.append(one)
                 else:
-                    skip(one.origin, f"holds more than {LARGEST >> 20} million characters, which no article does")
+                    skip(
+                        one.origin,
+                        f"holds more than {LARGEST >> 20} million characters, which no article does",
+                    )
             elif any(format_.recognises(one.content[:SNIFFED], one.suffix) for format_ in _SLOW):
                 pool = pool or opened.enter_context(_workers())
                 waiting.append((one, pool.schedule(parse, args=[one], timeout=_SECONDS)))
@@ -70,9 +76,7 @@ def parsed(offered: Iterable[RawArticle | Document], skip: Skip) -> Iterator[Raw
             yield from _awaited(rest, skip)
 
 
-def _awaited(
-    one: RawArticle | tuple[Document, Future[RawArticle]], skip: Skip
-) -> Iterator[RawArticle]:
+def _awaited(one: RawArticle | tuple[Document, Future[RawArticle]], skip: Skip) -> Iterator[RawArticle]:
     if isinstance(one, RawArticle):
         yield one
         return
@@ -100,7 +104,7 @@ def _workers() -> Iterator[ProcessPool]:
         try:
             yield pool
         except BaseException:
-            pool.stop()
+            pool.stop()  # type: ignore[no-untyped-call]
             raise
 
 

@@ -45,15 +45,12 @@ def read(document: Document) -> RawArticle:
     text = "\n\n".join(_paragraphs(_without_heads(pages)))
     if sum(map(str.isalpha, text)) < _FEWEST_LETTERS:
         raise NoArticleError("has no text layer, it is a scan: run OCR first, such as ocrmypdf")
-    fields = {name: " ".join(stated.get(key, "").split()) for name, key in (("title", "Title"), ("author", "Author"))}
+    fields = {
+        name: " ".join(stated.get(key, "").split())
+        for name, key in (("title", "Title"), ("author", "Author"))
+    }
     fields = {name: value for name, value in fields.items() if value and not _MADE_UP.search(value)}
-    return RawArticle(
-        text=text,
-        origin=document.origin,
-        place=document.place,
-        found={**{name: document.known_from for name in document.known}, **dict.fromkeys(fields, "PDF metadata")},
-        **{**document.known, **fields},
-    )
+    return document.article(text, fields, "PDF metadata")
 
 
 def _lines(page: pypdfium2.PdfPage) -> list[str]:

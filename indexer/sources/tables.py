@@ -76,7 +76,9 @@ def read_csv(
             if len(row) != len(names):
                 skip(origin, f"has {len(row)} fields, the header {len(names)}")
             else:
-                yield article_from(dict(zip(names, row, strict=True)), f"{place}:{origin.at}", origin, columns)
+                yield article_from(
+                    dict(zip(names, row, strict=True)), f"{place}:{origin.at}", origin, columns
+                )
 
 
 def recognises_parquet(start: bytes) -> bool:
@@ -87,7 +89,7 @@ def read_parquet(
     stream: BinaryIO, place: str, file: str, skip: Skip, columns: Mapping[str, str]
 ) -> Iterator[RawArticle]:
     """One article a row, some hundred rows in memory at a time; the stream has to be seekable."""
-    import pyarrow  # noqa: PLC0415  loads long, and few collections need it
+    import pyarrow as pa  # noqa: PLC0415  loads long, and few collections need it
     from pyarrow.parquet import ParquetFile  # noqa: PLC0415
 
     number = 0
@@ -100,5 +102,5 @@ def read_parquet(
             for row in batch.to_pylist():
                 number += 1
                 yield article_from(row, f"{place}:{number}", Origin(file, number, "row"), columns)
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         skip(Origin(file, number + 1, "row"), f"cannot be read on from here ({str(error)[:200]})")

@@ -5,7 +5,7 @@ from indexer.sources.document import Document, NoArticleError
 
 
 def read(content: str, document: Document) -> RawArticle:
-    """One article; what its lines are is for cleaning to tell. Raises NoArticleError for data in another dress."""
+    """One article; what its lines are is for cleaning to tell. Raises NoArticleError for other data."""
     if content.lstrip().startswith("<?xml"):
         raise NoArticleError("is XML, but neither a page, a feed nor a sitemap")
-    return RawArticle(text=content, origin=document.origin, place=document.place, **document.known)
+    return document.article(content)

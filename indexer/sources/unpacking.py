@@ -15,19 +15,21 @@ _MOST_RATIO = 250  # unpacked to packed; gzip itself reaches 1,030 on zeros, new
 _UNSUSPECTED = LARGEST  # bytes that may be unpacked at any ratio
 _SNIFFED = 1 << 16
 
-_PACKED: tuple[tuple[bytes, Callable[[BinaryIO], BinaryIO]], ...] = (
-    (b"\x1f\x8b", lambda stream: cast(BinaryIO, gzip.GzipFile(fileobj=stream))),
-    (b"BZh", lambda stream: cast(BinaryIO, bz2.BZ2File(stream))),
-    (b"\xfd7zXZ\0", lambda stream: cast(BinaryIO, lzma.LZMAFile(stream))),
-    (b"\x28\xb5\x2f\xfd", lambda stream: _zstd(stream)),
-)
 _ARCHIVES = ((b"PK\x03\x04", "ZIP"), (b"7z\xbc\xaf\x27\x1c", "7z"), (b"Rar!", "RAR"))
 
 
 def _zstd(stream: BinaryIO) -> BinaryIO:
-    import pyarrow  # noqa: PLC0415  loads long, and few files need it
+    import pyarrow as pa  # noqa: PLC0415  loads long, and few files need it
 
-    return cast(BinaryIO, pyarrow.CompressedInputStream(pyarrow.PythonFile(stream), "zstd"))
+    return cast(BinaryIO, pa.CompressedInputStream(pa.PythonFile(stream), "zstd"))
+
+
+_PACKED: tuple[tuple[bytes, Callable[[BinaryIO], BinaryIO]], ...] = (
+    (b"\x1f\x8b", lambda stream: cast(BinaryIO, gzip.GzipFile(fileobj=stream))),
+    (b"BZh", lambda stream: cast(BinaryIO, bz2.BZ2File(stream))),
+    (b"\xfd7zXZ\0", lambda stream: cast(BinaryIO, lzma.LZMAFile(stream))),  # noqa: SIM115  the caller's
+    (b"\x28\xb5\x2f\xfd", _zstd),
+)
 
 
 class _Bounded(io.RawIOBase):

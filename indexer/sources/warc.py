@@ -10,7 +10,12 @@ from indexer.models import Origin
 from indexer.sources.document import Document, Skip, place_of
 from indexer.sources.unpacking import LARGEST
 
-_TYPES = {"text/html": ".html", "application/xhtml+xml": ".html", "application/pdf": ".pdf", "text/plain": ".txt"}
+_TYPES = {
+    "text/html": ".html",
+    "application/xhtml+xml": ".html",
+    "application/pdf": ".pdf",
+    "text/plain": ".txt",
+}
 _NOTHING = "nothing", ""
 _OK = 200
 _RECORD = re.compile(rb"\x1f\x8b\x08[\x00\x04\x08]|(?:(?<=\n)|\A)WARC/1\.[01]\r?\n")
@@ -76,7 +81,7 @@ def _next_record(stream: BinaryIO, position: int) -> int | None:
 def _document(record: WarcRecord, place: str, origin: Origin, skip: Skip) -> tuple[Document | None, bool]:
     """What a record offers, and whether it claims bytes that are not its own."""
     if record.record_type == WarcRecordType.response and record.is_http and record.http_headers is None:
-        skip(origin, "holds no HTTP response that can be read")
+        skip(origin, "holds no HTTP response that can be read")  # type: ignore[unreachable]
     kind, charset = _media_type(record)
     if kind and kind not in _TYPES:
         return None, False

@@ -17,13 +17,23 @@ from service.retrieval import SearchQuery, search
 from tests.newsroom import STORIES, page, pdf, warc_record, write_newsroom
 
 _ENTITIES = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">' + "".join(
-    f'<!ENTITY {name} "{"&" + before + ";" * 1}{("&" + before + ";") * 9}">'
+    f'<!ENTITY {name} "{("&" + before + ";") * 10}">'
     for before, name in zip("abcdefghij", "bcdefghijk", strict=True)
 )
-ENTITY_FEED = f"<?xml version='1.0'?>{_ENTITIES}]><rss version='2.0'><channel><item><title>&k;</title><description>&k;</description></item></channel></rss>"
-ENTITY_SITEMAP = f"<?xml version='1.0'?>{_ENTITIES}]><urlset><url><loc>https://x.test/&k;</loc></url></urlset>"
-OUTSIDE = "<?xml version='1.0'?><!DOCTYPE x [<!ENTITY f SYSTEM 'file:///etc/passwd'>]><rss version='2.0'><channel><item><title>Out</title><description>&f;</description></item></channel></rss>"
-EMPTY_PAGE = "<html><head><title>Loading</title></head><body><script>render()</script><div id=app></div></body></html>"
+ENTITY_FEED = (
+    f"<?xml version='1.0'?>{_ENTITIES}]><rss version='2.0'><channel>"
+    "<item><title>&k;</title><description>&k;</description></item></channel></rss>"
+)
+ENTITY_SITEMAP = (
+    f"<?xml version='1.0'?>{_ENTITIES}]><urlset><url><loc>https://x.test/&k;</loc></url></urlset>"
+)
+OUTSIDE = (
+    "<?xml version='1.0'?><!DOCTYPE x [<!ENTITY f SYSTEM 'file:///etc/passwd'>]><rss version='2.0'><channel>"
+    "<item><title>Out</title><description>&f;</description></item></channel></rss>"
+)
+EMPTY_PAGE = (
+    "<html><head><title>Loading</title></head><body><script>render()</script><div id=app></div></body></html>"
+)
 PAGE = page(STORIES["warc"])
 RECORD = warc_record("https://ferry.example/winter", PAGE)
 
@@ -32,7 +42,10 @@ BAD: dict[str, tuple[bytes, str]] = {
     "empty.txt": (b"", "the file is empty"),
     "blank.jsonl": (b" \n\n", "the file is empty"),
     "huge.txt": (b"The council met again. " * 2_300_000, "holds more than 16 MiB"),
-    "huge.jsonl": (json.dumps({"text": "The council met. " * 3_000_000}).encode(), "holds more than 16 million"),
+    "huge.jsonl": (
+        json.dumps({"text": "The council met. " * 3_000_000}).encode(),
+        "holds more than 16 million",
+    ),
     "picture.html": (b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(range(256)) * 8, "is no text file"),
     "archive.txt": (b"PK\x03\x04" + bytes(64), "is a ZIP archive: unpack it first"),
     "no-text.html": (EMPTY_PAGE.encode(), "is a page without a text"),
@@ -40,7 +53,10 @@ BAD: dict[str, tuple[bytes, str]] = {
     "locked.pdf": (pdf(["The council met."], encrypted=True), "is encrypted: remove its password"),
     "cut.pdf": (b"%PDF-1.4\n1 0 obj\n<< /Type", "is a PDF that cannot be read"),
     "bomb.txt.gz": (gzip.compress(b"0" * (200 << 20)), "holds more than 16 MiB"),
-    "bomb.jsonl.gz": (gzip.compress((b" " * 999 + b"\n") * 50_000), "unpacks to more than 250 times its size"),
+    "bomb.jsonl.gz": (
+        gzip.compress((b" " * 999 + b"\n") * 50_000),
+        "unpacks to more than 250 times its size",
+    ),
     "cut.jsonl.gz": (gzip.compress(os.urandom(5000))[:2000], "is damaged: it cannot be unpacked"),
     "bad.jsonl": (b'{"text": \n[1, 2]\n', "bad.jsonl:2: is no JSON object"),
     "no-text.jsonl": (b'{"id": "a", "title": "Only a title"}\n', "no-text.jsonl:1: has no text"),
@@ -51,11 +67,17 @@ BAD: dict[str, tuple[bytes, str]] = {
     "cut.warc": (RECORD[: len(RECORD) // 2], "is cut off"),
     "cut.warc.gz": (gzip.compress(RECORD)[:300], "is damaged from here on"),
     "lying.warc": (warc_record("https://x.test/", EMPTY_PAGE, lie=10**15), "is a page without a text"),
-    "bomb.warc.gz": (gzip.compress(warc_record("https://x.test/", b"<p>" + b"0" * (40 << 20))), "holds more than 16 MiB"),
+    "bomb.warc.gz": (
+        gzip.compress(warc_record("https://x.test/", b"<p>" + b"0" * (40 << 20))),
+        "holds more than 16 MiB",
+    ),
     "failed.warc": (warc_record("https://x.test/", PAGE, status="404 Not Found"), "no article to index"),
     "columns.csv": (b'text,title\n"one two three,The open quote\n', "columns.csv"),
     "not.parquet": (b"PAR1" + b"\0" * 64, "not.parquet"),
-    "empty.eml": (b"From: a@x.test\nTo: b@x.test\nSubject: x\nMIME-Version: 1.0\n\n", "is a mail without a text"),
+    "empty.eml": (
+        b"From: a@x.test\nTo: b@x.test\nSubject: x\nMIME-Version: 1.0\n\n",
+        "is a mail without a text",
+    ),
 }
 
 

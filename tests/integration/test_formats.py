@@ -122,9 +122,7 @@ def test_inspect_shows_each_file_and_where_its_facts_come_from(folder: Path) -> 
     files = [f"newsroom/{file}" for file in FILES.values()]
     shown = dateline(folder, "index", "inspect", *files, "newsroom/site", "--limit", "99", "--json")
     assert shown.returncode == 0, shown.stderr
-    inspected = {
-        one["article"]["title"]: one for one in map(json.loads, shown.stdout.splitlines())
-    }
+    inspected = {one["article"]["title"]: one for one in map(json.loads, shown.stdout.splitlines())}
     for name, file in FILES.items():
         one = inspected[STORIES[name].title]
         assert one["file"] == f"newsroom/{file}"

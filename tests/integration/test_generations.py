@@ -16,7 +16,7 @@ from indexer.errors import DamagedError, LockedError, NoIndexError, SourceError,
 from indexer.folder import IndexFolder
 from indexer.generation import Generation, open_best
 from indexer.settings import DEFAULT_MODEL
-from indexer.sources import Intake
+from indexer.sources import Intake, Offer
 from tests.conftest import SEED_ID, SEEDS, Silent, build_index
 
 _HOLD = """
@@ -292,7 +292,7 @@ def test_a_change_keeps_the_model_and_the_passages_of_its_index(index: Path, tmp
     new.write_text('{"id": "n", "text": "The lighthouse was sold on Monday."}', encoding="utf-8")
     after = build(
         folder,
-        Change(from_current=True, paths=(new,)),
+        Change(from_current=True, offer=Offer((new,))),
         Recipe("another/model", 32),
         Intake(),
         Silent(),

@@ -18,9 +18,7 @@ HERE = Origin("here")
 def cleaned(
     text: str, title: str = "", published: str = "", source: str = "", author: str = "", url: str = ""
 ) -> Article:
-    raw = RawArticle(
-        text, HERE, "a", title=title, published=published, source=source, author=author, url=url
-    )
+    raw = RawArticle(text, HERE, "a", title=title, published=published, source=source, author=author, url=url)
     article = clean(raw).article
     assert article is not None
     return article

@@ -50,7 +50,9 @@ def written(articles: Sequence[Article]) -> Iterator[Corpus]:
             for row, article in zip(rows, articles, strict=True):
                 spans = spans_of(article)
                 passages = [(span, f"{article.id} {span}".encode()) for span in spans]
-                writer.add_passages(row, passages, [[Mentioned(span, "2024-01-01", "2024-01-31")] for span in spans])
+                writer.add_passages(
+                    row, passages, [[Mentioned(span, "2024-01-01", "2024-01-31")] for span in spans]
+                )
         corpus = Corpus(path)
         try:
             yield corpus
@@ -91,10 +93,12 @@ def test_the_digest_does_not_depend_on_the_order_of_reading(
         assert one.digest() == other.digest()
 
 
-@pytest.mark.parametrize("field", ["id", "text", "title", "source", "author", "url", "published_at", "language", "dated_by"])
+@pytest.mark.parametrize(
+    "field", ["id", "text", "title", "source", "author", "url", "published_at", "language", "dated_by"]
+)
 def test_the_digest_changes_with_every_field(field: str) -> None:
     article = Article("a", "text", "title")
-    changed = replace(article, **{field: "2026-01-01"})
+    changed = replace(article, **{field: "2026-01-01"})  # type: ignore[arg-type]
     assert article_digest(article) != article_digest(changed)
     with written([article]) as one, written([changed]) as other:
         assert one.digest() != other.digest()
@@ -110,7 +114,9 @@ def test_what_stories_change_is_read_back(tmp_path: Path) -> None:
     first, second, third = (Article(name, f"Text {name}.", name) for name in "abc")
     updated = replace(second, text="Text b, changed.")
     with CorpusWriter(tmp_path / "corpus") as writer:
-        rows = [writer.add(article, "feed:1", SEEN, f"x.test/{article.id}") for article in (first, second, third)]
+        rows = [
+            writer.add(article, "feed:1", SEEN, f"x.test/{article.id}") for article in (first, second, third)
+        ]
         writer.add_version(rows[1], Version("2026-01-02T00:00:00Z", "b", second.text, None))
         writer.replace(rows[1], updated, "feed:7", "2026-01-03T00:00:00Z")
         writer.set_story([rows[2], rows[0]])
