@@ -1,30 +1,43 @@
 """Which texts tell the same story in the same words: MinHash finds candidates, the words decide."""
 
 import hashlib
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from rensa import RMinHash
 
+from indexer.models import Article
+
 Shingles = frozenset[int]
 """Hashes of every run of three words."""
 
 # Broder, "On the resemblance and containment of documents", 1997. Two texts that share half of
-# their shingles meet in one of the bands with a probability of .996.
-_PERMUTATIONS = 126
+# their shingles meet in one of the bands with a probability of .9998, two that share a third of them of .90.
+_PERMUTATIONS = 189
 _ROWS = 3  # of a band
 _SAME = 0.5  # share of the shorter text's shingles
-_SAME_FACTS = 0.5  # share of the names and numbers of the one with fewer
-_FEWEST = 20  # shingles; of shorter texts only equal ones are copies
+_SAME_AT_ANY_TIME = 0.8  # that share for texts that appeared further apart than copies do
+_COPIED_WITHIN = timedelta(days=5)
+_FEWEST = 20  # shingles; shorter texts are copies where they, their headlines and their days are equal
 _BLOCK = 4096  # signatures written at a time
+_MOST_COMPARED = 256  # texts of a band, so that ten thousand of one template do not take for ever
 _REMEMBERED = 2048  # texts whose shingles are kept at hand
 
+# How many more of its facts than of its other words an edited copy may lack: by chance, and by a
+# correction. Where wire reports of one template differ, it is in little but names and numbers.
+_FACTS_LOST = 2.0  # times the share of other words that are lost
+_DEVIATIONS = 2.5
+
 _WORD = re.compile(r"\w+")
+_PLAIN_WORD = re.compile(r"\b[a-z]+\b")
 _FACT = re.compile(r"\d[\d.,/]*\d|\d|(?<![.!?\"“'] )(?<!^)\b[A-Z]\w+", re.MULTILINE)
 
 
@@ -40,20 +53,22 @@ def containment(one: Shingles, other: Shingles) -> float:
     return len(one & other) / smaller if smaller else 0.0
 
 
-def groups(texts: Iterable[str], text_of: Callable[[int], str], workspace: Path) -> list[list[int]]:
-    """The numbers, from 0, of texts that are copies of each other: two or more in a group, in order.
+def groups(
+    articles: Iterable[Article], article_of: Callable[[int], Article], workspace: Path
+) -> list[list[int]]:
+    """The numbers, from 0, of articles that are copies of each other: two or more in a group, in order.
 
-    Texts are read once, and those that could be copies again through `text_of`. What is kept of each in
-    memory are some dozens of bytes; signatures go through a file in `workspace`.
+    Articles are read once, and those that could be copies again through `article_of`. What is kept of each
+    in memory are some dozens of bytes; signatures go through a file in `workspace`.
     """
     signatures = workspace / "signatures"
     try:
-        equal = _sign(texts, signatures)
-        groups_of = _Groups(len(equal), text_of)
+        equal, comparable = _sign(articles, signatures)
+        groups_of = _Groups(len(equal), article_of)
         for number, first in enumerate(equal):
             if first != number:
                 groups_of.join(first, number)
-        unique = np.flatnonzero(equal == np.arange(len(equal)))
+        unique = np.flatnonzero((equal == np.arange(len(equal))) & comparable)
         if len(unique):
             stored = np.memmap(signatures, dtype=np.uint32, mode="r", shape=(len(equal), _PERMUTATIONS))
             for band in range(0, _PERMUTATIONS, _ROWS):
@@ -68,27 +83,31 @@ def _words(text: str) -> list[str]:
     return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
-def _sign(texts: Iterable[str], path: Path) -> npt.NDArray[np.int64]:
-    """Writes a row of hashes for each text; returns, for each, the first text that is equal to it. A text
-    without words is equal to none."""
+def _sign(articles: Iterable[Article], path: Path) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Writes a row of hashes for each article; returns, for each, the first article that is equal to it,
+    and whether it is long enough for others to be nearly so."""
     firsts: dict[bytes, int] = {}
     equal: list[int] = []
+    comparable: list[bool] = []
     with path.open("wb") as stream:
         block: list[list[int]] = []
-        for number, text in enumerate(texts):
-            words = _words(text)
-            digest = hashlib.blake2b(
-                " ".join(words).encode("utf-8", "replace") or b"%d" % number, digest_size=12
-            ).digest()
+        for number, article in enumerate(articles):
+            words = _words(article.text)
+            runs = [" ".join(run) for run in zip(words, words[1:], words[2:], strict=False)]
+            told = " ".join(words)
+            comparable.append(len(runs) >= _FEWEST)
+            if not comparable[-1]:  # "Blah blah blah." below many a headline
+                told += f"\n{' '.join(_words(article.title))}\n{article.day}"
+            digest = hashlib.blake2b(told.encode("utf-8", "replace"), digest_size=12).digest()
             equal.append(firsts.setdefault(digest, number))
             sign = RMinHash(num_perm=_PERMUTATIONS, seed=42)
-            sign.update([" ".join(run) for run in zip(words, words[1:], words[2:], strict=False)])
+            sign.update(runs)
             block.append(sign.digest())
             if len(block) == _BLOCK:
                 stream.write(np.array(block, dtype=np.uint32).tobytes())
                 block.clear()
         stream.write(np.array(block, dtype=np.uint32).tobytes())
-    return np.array(equal, dtype=np.int64)
+    return np.array(equal, dtype=np.int64), np.array(comparable, dtype=np.bool_)
 
 
 def _runs(band: npt.NDArray[np.uint32], unique: npt.NDArray[np.int64]) -> Iterator[list[int]]:
@@ -103,18 +122,43 @@ def _runs(band: npt.NDArray[np.uint32], unique: npt.NDArray[np.int64]) -> Iterat
             yield unique[run].tolist()
 
 
-def _facts(text: str) -> Shingles:
-    """What tells two reports of one template apart: names and numbers."""
-    return frozenset(map(hash, _FACT.findall(text)))
+class _Told(NamedTuple):
+    """What is compared of an article: its runs of words, its names and numbers, its other words."""
+
+    shingles: Shingles
+    facts: Shingles
+    words: Shingles
+    moment: datetime | None
+
+    @classmethod
+    def by(cls, article: Article) -> "_Told":
+        facts, words = (frozenset(map(hash, found.findall(article.text))) for found in (_FACT, _PLAIN_WORD))
+        return cls(shingles(article.text), facts, words, article.moment)
+
+
+def _tell_the_same(one: _Told, other: _Told) -> bool:
+    shared = containment(one.shingles, other.shingles)
+    if one.moment and other.moment and abs(one.moment - other.moment) > _COPIED_WITHIN:
+        return shared >= _SAME_AT_ANY_TIME
+    return shared >= _SAME and _facts_agree(one, other)
+
+
+def _facts_agree(one: _Told, other: _Told) -> bool:
+    """Whether facts are lost as other words are, rather than in their stead."""
+    facts = min(len(one.facts), len(other.facts))
+    lost = facts * (1 - containment(one.facts, other.facts))
+    words = min(len(one.words), len(other.words))
+    chance = min(0.5, _FACTS_LOST * (1 - containment(one.words, other.words))) if words else 0.0
+    expected = facts * chance
+    return lost <= max(1.0, expected + _DEVIATIONS * math.sqrt(expected * (1 - chance)) + 0.5) + 1e-9
 
 
 class _Groups:
     """Disjoint sets of texts, each known by its first."""
 
-    def __init__(self, count: int, text_of: Callable[[int], str]) -> None:
+    def __init__(self, count: int, article_of: Callable[[int], Article]) -> None:
         self._parent = np.arange(count)
-        self._shingles = lru_cache(maxsize=_REMEMBERED)(lambda number: shingles(text_of(number)))
-        self._facts = lru_cache(maxsize=_REMEMBERED)(lambda number: _facts(text_of(number)))
+        self._told = lru_cache(maxsize=_REMEMBERED)(lambda number: _Told.by(article_of(number)))
         self._different: set[tuple[int, int]] = set()
 
     def first(self, number: int) -> int:
@@ -131,7 +175,7 @@ class _Groups:
         changes does not lead from one story to another, and a crowd of copies costs one look each."""
         firsts: list[int] = []
         for number in sorted({self.first(candidate) for candidate in candidates}):
-            for first in firsts:
+            for first in firsts[-_MOST_COMPARED:]:
                 if self._same(first, number):
                     self.join(first, number)
                     break
@@ -141,14 +185,7 @@ class _Groups:
     def _same(self, one: int, other: int) -> bool:
         if (one, other) in self._different:
             return False
-        pair = self._shingles(one), self._shingles(other)
-        facts = self._facts(one), self._facts(other)
-        # Wire reports of one template share their words, but neither names nor numbers.
-        same = (
-            min(map(len, pair)) >= _FEWEST
-            and containment(*pair) >= _SAME
-            and (not all(facts) or containment(*facts) >= _SAME_FACTS)
-        )
+        same = _tell_the_same(self._told(one), self._told(other))
         if not same:
             self._different.add((one, other))
         return same
