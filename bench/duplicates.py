@@ -48,7 +48,8 @@ def copies(originals: list[Article], chance: random.Random) -> Iterator[Article]
             lambda word: chance.choice(vocabulary) if chance.random() < 0.1 else word[0],  # noqa: PLR2004
             "\n\n".join(paragraphs),
         )
-        later = original.moment and (original.moment + timedelta(hours=chance.randrange(48))).isoformat()
+        moment = original.moment
+        later = (moment + timedelta(hours=chance.randrange(48))).isoformat() if moment else None
         title = chance.choice(originals).title
         yield replace(original, id=f"copy of {original.id}", text=text, title=title, published_at=later)
 
@@ -77,7 +78,8 @@ def measure(name: str, real: list[Article]) -> bool:
     recall, precision = recalled / len(originals), true / len(pairs)
     print(
         f"{name}: {len(every):,} articles, {len(every) / seconds:,.0f}/s; {len(originals):,} copies, recall "
-        f"{recall:.3f}; {len(pairs):,} pairs, {precision:.3f} of them true; {len(before):,} among the real ones"
+        f"{recall:.3f}; {len(pairs):,} pairs, {precision:.3f} of them true; "
+        f"{len(before):,} pairs among the real ones"
     )
     return recall >= LEAST_RECALL and precision >= LEAST_PRECISION
 

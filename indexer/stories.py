@@ -146,9 +146,7 @@ def group(corpus: CorpusWriter, trusted_sources: Sequence[str], workspace: Path)
         return trust.get(article.source or "", len(trust)), article.moment or _NEVER, article.id
 
     rows = range(corpus.articles)
-    found = groups(
-        (corpus.article(row).text for row in rows), lambda row: corpus.article(row).text, workspace
-    )
+    found = groups((corpus.article(row) for row in rows), corpus.article, workspace)
     for copies in found:
         corpus.set_story(sorted(copies, key=order))
     return len(found)
