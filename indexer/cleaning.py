@@ -167,8 +167,8 @@ def _language(text: str) -> str | None:
 
 
 def line_keys(text: str) -> list[int]:
-    """Keys of the lines that could be a source's boilerplate, where they repeat: equal keys, equal lines
-    but for their digits. A sentence inside a story is none: agencies repeat those too."""
+    """Keys of the lines that could be a source's boilerplate, where they repeat: equal keys, equal lines,
+    of what is no sentence but for the digits. A sentence inside a story is none: agencies repeat those."""
     lines = text.split("\n\n")
     return [_key(line) for place, line in enumerate(lines) if _could_be_repeated(place, lines)]
 
@@ -190,7 +190,9 @@ def _could_be_repeated(place: int, lines: list[str]) -> bool:
 
 
 def _key(line: str) -> int:
-    folded = _DIGITS.sub("0", line.casefold())
+    folded = line.casefold()
+    if not _SENTENCE_END.search(line):  # "3 min read"; but "It was 14 degrees." is news each day
+        folded = _DIGITS.sub("0", folded)
     return int.from_bytes(hashlib.blake2b(folded.encode(), digest_size=8).digest())
 
 
