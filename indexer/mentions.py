@@ -300,9 +300,9 @@ def _is_month(match: re.Match[str], place: _Place) -> bool:
     if re.search(r"\b(?:[Bb]y|[Ff]rom|[Bb]efore|[Aa]fter|of|for|[Ll]ate|[Ee]arly) $", place.before):
         return not (person and re.match(r"'s| [A-Z]", after)) and name != "May"
     if re.search(rf"\b(?:{_MONTH_NAMES}),? (?:and|to|through|or|until) $", place.before):
-        return True
+        return not (person and re.match(r"'s| [A-Z]", after))
     if re.search(r"\b(?:[Tt]he|[Aa]n?|[Ii]ts|[Hh]is|[Hh]er|[Tt]heir|'s) $", place.before):
-        return bool(re.match(r" (?!on\b)[a-z]", after))
+        return bool(re.match(r" (?!(?:on|for)\b)[a-z]", after))
     return not person and bool(re.match(r"'s [a-z]", after))
 
 

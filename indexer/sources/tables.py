@@ -1,5 +1,6 @@
 """Tables: CSV with a header, and Parquet; one article a row."""
 
+import codecs
 import csv
 import io
 from collections.abc import Iterator, Mapping
@@ -46,7 +47,7 @@ def _encoding(start: bytes) -> str:
         return "utf-16"
     try:
         # A character may be cut in two at the end of what was looked at.
-        start[: max(0, len(start) - 4)].decode()
+        codecs.getincrementaldecoder("utf-8")().decode(start)
     except UnicodeDecodeError:
         return "cp1252"
     return "utf-8-sig"

@@ -19,6 +19,8 @@ _TYPES = {
 _NOTHING = "nothing", ""
 _OK = 200
 _RECORD = re.compile(rb"\x1f\x8b\x08[\x00\x04\x08]|(?:(?<=\n)|\A)WARC/1\.[01]\r?\n")
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_LONGEST_HEAD = 1 << 16  # bytes
 _MARKED = 16  # bytes that such a mark may be cut off at
 
 
@@ -60,6 +62,10 @@ def read(stream: BinaryIO, place: str, file: str, skip: Skip) -> Iterator[Docume
 
 def _is_cut_off(stream: BinaryIO, position: int) -> bool:
     """Whether the last record, which begins here, is shorter than it says."""
+    stream.seek(position)
+    head = stream.read(_LONGEST_HEAD)
+    if head.startswith(b"WARC/") and not _HEAD_END.search(head):
+        return True
     stream.seek(position)
     for record in ArchiveIterator(stream, parse_http=False):
         return bool(record.reader.consume() < record.content_length)
