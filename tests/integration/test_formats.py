@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -47,9 +48,10 @@ def dateline(folder: Path, *arguments: str, given: str = "") -> "subprocess.Comp
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(seed_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the newsroom and the index that one command made of it."""
     folder = tmp_path_factory.mktemp("formats")
+    shutil.copytree(seed_index, folder / "index")  # whose encoder is taken over
     write_newsroom(folder / "newsroom")
     given = json.dumps(record(STORIES["stdin"])) + "\n"
     built = dateline(folder, "index", "build", "newsroom", "-", "--json", given=given)

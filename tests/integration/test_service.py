@@ -305,6 +305,7 @@ def test_openapi_describes_every_route(server: Server) -> None:
         "/v1/search",
         "/v1/answer",
         "/v1/articles/{article_id}",
+        "/v1/history/{article_id}",
         "/v1/index",
         "/healthz",
         "/readyz",
