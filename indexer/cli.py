@@ -378,7 +378,7 @@ def _words(manifest: Manifest, index: Path) -> str:
     aside = [
         f", {counts[name]:,} {words}"
         for name, words in (
-            ("stories_with_copies", "stories in several copies"),
+            ("stories_with_copies", "told in several copies"),
             ("repeated", "seen before"),
             ("skipped", "skipped"),
         )

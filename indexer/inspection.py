@@ -10,7 +10,7 @@ from indexer.errors import NoIndexError
 from indexer.folder import IndexFolder
 from indexer.generation import ENCODER
 from indexer.mentions import Mention, mentions
-from indexer.models import Origin, Span
+from indexer.models import Article, Origin, Span
 from indexer.passages import TokenSpans, cut
 from indexer.sources import Intake, Offer
 
@@ -26,20 +26,20 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What one source article becomes; `cleaned.article` is None where it would be skipped."""
+    """What one source article becomes; `article` is that of `cleaned`."""
 
     origin: Origin
+    article: Article
     cleaned: Cleaned
     passages: tuple[Cut, ...]
 
     def to_record(self) -> dict[str, object]:
         """The same as JSON has it."""
-        article = self.cleaned.article
         return {
             "file": self.origin.file,
             "offset": self.origin.at,
             "unit": self.origin.unit,
-            "article": asdict(article) if article else None,
+            "article": asdict(self.article),
             "found": dict(self.cleaned.found),
             "unread_date": self.cleaned.unread_date,
             "removed": [removed._asdict() for removed in self.cleaned.removed],
@@ -76,6 +76,7 @@ def inspect(offer: Offer, intake: Intake, token_spans: TokenSpans, max_tokens: i
         spans = cut(article.text, token_spans, max_tokens=max_tokens, language=article.language)
         yield Inspection(
             raw.origin,
+            article,
             cleaned,
             tuple(
                 Cut(

@@ -20,9 +20,7 @@ _FIELDS = {
 def print_inspection(inspected: Inspection) -> None:
     """Prints the article's fields and where each was found, its text in passages, and what was left out."""
     stdout = Console(highlight=False, soft_wrap=True)
-    article, found = inspected.cleaned.article, inspected.cleaned.found
-    if article is None:
-        return
+    article, found = inspected.article, inspected.cleaned.found
     stdout.print(Text(str(inspected.origin), "bold"))
     table = Table(box=None, pad_edge=False, show_header=False)
     for name, field in _FIELDS.items():

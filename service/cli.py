@@ -213,12 +213,21 @@ def show(index: IndexOption = None, as_json: JsonOption = False) -> None:
     settings = load(index=index)
     table = Table("setting", "value", "set by", "meaning", box=None, pad_edge=False)
     for name, field in Settings.model_fields.items():
-        value, place = str(getattr(settings, name)), origin(name, flags)
+        value, place = _shown(getattr(settings, name)), origin(name, flags)
         if as_json:
             print(json.dumps({"setting": name, "value": value, "set_by": place}))
         table.add_row(name, value, place, field.description)
     if not as_json:
         Console(soft_wrap=True).print(table)
+
+
+def _shown(value: object) -> str:
+    match value:
+        case dict():
+            return ", ".join(f"{key}={one}" for key, one in value.items())
+        case tuple():
+            return ", ".join(map(str, value))
+    return str(value)
 
 
 def _filters(

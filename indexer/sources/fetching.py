@@ -380,12 +380,13 @@ class _Cache:
     def write(self, url: str, answer: _Answer) -> None:
         file = self._file(url)
         if file and answer.conditions:
-            file.parent.mkdir(parents=True, exist_ok=True)
             facts = {
                 "url": url,
                 "headers": dict(answer.headers),
                 "sha256": sha256(answer.content).hexdigest(),
             }
             new = file.with_suffix(".new")
-            new.write_bytes(json.dumps(facts).encode() + b"\n" + answer.content)
-            new.rename(file)
+            with suppress(OSError):  # a cache that cannot be written costs a second fetch, not the build
+                file.parent.mkdir(parents=True, exist_ok=True)
+                new.write_bytes(json.dumps(facts).encode() + b"\n" + answer.content)
+                new.rename(file)

@@ -156,6 +156,14 @@ def test_what_did_not_change_is_not_sent_again(there: Site, told: Told, tmp_path
     assert third.content == b"<html>new</html>"
 
 
+def test_a_cache_that_cannot_be_written_costs_nothing_but_itself(
+    there: Site, told: Told, tmp_path: Path
+) -> None:
+    (tmp_path / "cache").write_text("a file in its place")
+    there.pages["/story"] = PAGE._replace(headers={**PAGE.headers, "ETag": '"1"'})
+    assert fetch_one(there, told, "/story", replace(OPEN, cache=tmp_path / "cache"))
+
+
 def test_a_damaged_cache_counts_as_none(there: Site, told: Told, tmp_path: Path) -> None:
     politeness = replace(OPEN, cache=tmp_path)
     there.pages["/story"] = PAGE._replace(headers={**PAGE.headers, "ETag": '"1"'})
