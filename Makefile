@@ -9,7 +9,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types layers bench quality clean
+.PHONY: help run test check format lint types layers bench quality volume clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,9 +47,15 @@ bench: $(VENV)/.installed ## time encoding against sentence-transformers, and st
 	$(BIN)/dateline index build seeds
 	$(BIN)/python bench/start.py
 
-quality: $(VENV)/.installed ## measure retrieval and answers (judged collections: DATELINE_EVAL)
+quality: $(VENV)/.installed ## measure reading, copies, retrieval and answers (judged collections: DATELINE_EVAL)
+	$(BIN)/python bench/extraction.py
+	$(BIN)/python bench/cleaning.py
+	$(BIN)/python bench/duplicates.py
 	$(BIN)/python bench/retrieval.py
 	$(BIN)/python bench/answers.py
+
+volume: $(VENV)/.installed ## build from a large dump: memory, speed, whether the report adds up (DATELINE_EVAL)
+	$(BIN)/python bench/volume.py
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) index index-bench dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -35,9 +35,8 @@ def stories(file: Path) -> bool:
     after = sum(len(one.article.text.split()) for one in cleaned if one.article)
     lines = {removed for one in cleaned for removed in one.removed if removed.reason != "title"}
     lost = 1 - after / before
-    print(
-        f"{len(raws):,} stories: {lost:.3%} of {before:,} words taken out, {len(raws) / seconds:,.0f}/s; such as"
-    )
+    rate = len(raws) / seconds
+    print(f"{len(raws):,} stories: {lost:.3%} of {before:,} words taken out, {rate:,.0f}/s; such as")
     for removed in sorted(lines, key=lambda removed: -len(removed.line))[:_SHOWN]:
         print(f"  {removed.reason}: {removed.line}")
     return lost <= MOST_LOST

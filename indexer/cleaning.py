@@ -47,6 +47,15 @@ _LONGEST_LEAD_TITLE = 90
 _MENU = 4  # lines in a row
 _LONGEST_MENU_ITEM = 3  # words
 _EDGE = 4  # lines at each end of a text
+# Of a text that was copied with the page around it:
+_NAVIGATION = 8  # short lines above the story
+_SHORT = 4  # words of a short line, letters of a short word
+_FEWEST_WORDS = 6  # of a sentence that makes a paragraph
+_MANY_WORDS = 25  # that make one without a full stop
+_APART = 2  # lines between two paragraphs of one stretch
+_STORY_SHARE = 0.15  # of the longest stretch's words, for another to be the story's
+_ABOVE = 15  # lines between headline and story
+_BEGINNING = 40  # lines of a story that are compared with its headline
 _LANGUAGE_SAMPLE = 500  # characters
 _FEWEST_LETTERS = 60
 _LANGUAGE = re.compile(r"[A-Za-z]{2}(?![A-Za-z])")
@@ -88,7 +97,7 @@ def clean(raw: RawArticle) -> Cleaned:
             body = body[1:]
     else:
         lines = _lines(_unwrapped(raw.text))
-        body = _without_tail(head.strip(lines), head.removed)
+        body = _without_tail(head.strip(_of_page(lines, head)), head.removed)
     text = "\n\n".join(body)
     published, dated_by, unread_date = _dated(raw, head)
     if not text:
@@ -237,12 +246,12 @@ class _Head:
 
     def strip(self, lines: list[str]) -> list[str]:
         start = 0
-        while start < len(lines) - 1 and (reason := self._takes(lines, start)):
+        while start < len(lines) - 1 and (reason := self.takes(lines, start)):
             self.removed.append(Removed(lines[start], reason))
             start += 1
         return lines[start:]
 
-    def _takes(self, lines: list[str], place: int) -> str:
+    def takes(self, lines: list[str], place: int) -> str:
         """What a line above the story is; empty for the story's own."""
         line = lines[place]
         if day := date_line(line):
@@ -262,6 +271,64 @@ class _Head:
             self.title = line
             return "title"
         return ""
+
+
+def _of_page(lines: list[str], head: _Head) -> list[str]:
+    """The story's lines where a text was copied with the page around it; all lines where it was not.
+
+    That it was, the menus above it tell. The story is then in stretches of paragraphs, each of a size with
+    the longest; what stands between and around them goes, lists between their paragraphs stay.
+    """
+    if sum(map(_is_label, lines)) < _NAVIGATION:
+        return lines
+    stretches = _stretches(lines)
+    if not stretches or sum(map(_is_label, lines[: stretches[0].start])) < _NAVIGATION:
+        return lines
+    start = stretches[0].start
+    headline = start if head.title else _headline(lines, start)
+    kept = {place for stretch in stretches for place in stretch}
+    for place, line in enumerate(lines):
+        if place not in kept:
+            found = head.takes(lines, place) if headline <= place < start else ""
+            head.removed.append(Removed(line, found or "page around the story"))
+    return [lines[place] for place in sorted(kept)]
+
+
+def _is_label(line: str) -> bool:
+    return len(line.split()) <= _SHORT and not _SENTENCE_END.search(line)
+
+
+def _stretches(lines: list[str]) -> list[range]:
+    """Where paragraphs stand close to each other, as long as the longest such stretch is by much."""
+    counts = [len(line.split()) for line in lines]
+    stretches: list[range] = []
+    for place, (line, words) in enumerate(zip(lines, counts, strict=True)):
+        sentence = words >= _FEWEST_WORDS and _SENTENCE_END.search(line)
+        if (sentence or words >= _MANY_WORDS) and not _boilerplate(line):
+            if stretches and place - stretches[-1].stop <= _APART:
+                stretches[-1] = range(stretches[-1].start, place + 1)
+            else:
+                stretches.append(range(place, place + 1))
+    sizes = [sum(counts[stretch.start : stretch.stop]) for stretch in stretches]
+    least = _STORY_SHARE * max(sizes, default=0)
+    return [stretch for stretch, size in zip(stretches, sizes, strict=True) if size >= least]
+
+
+def _headline(lines: list[str], start: int) -> int:
+    """The line above a story that shares most of its words with it; `start` where there is none."""
+    told = _long_words(" ".join(lines[start : start + _BEGINNING]))
+    found: dict[int, int] = {}
+    for place in range(max(0, start - _ABOVE), start):
+        line = lines[place]
+        other = _is_label(line) or _boilerplate(line) or date_line(line) or _BYLINE.fullmatch(line)
+        if not other and len(line) <= _LONGEST_HEADLINE:
+            words = _long_words(line)
+            found[place] = len(words & told) - len(words - told)
+    return max(found, key=lambda place: found[place], default=start)
+
+
+def _long_words(text: str) -> set[str]:
+    return {word for word in re.findall(r"\w+", text.casefold()) if len(word) > _SHORT}
 
 
 def _is_menu(lines: list[str], place: int) -> bool:

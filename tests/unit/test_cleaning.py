@@ -253,3 +253,34 @@ def test_any_text_becomes_lines_without_what_no_reader_sees(text: str) -> None:
         assert all(line and line == line.strip() for line in article.text.split("\n\n"))
         assert not set(article.text) & set("\x00\x07\r\t\x0b\x0c\u200b\ufeff\u2028\u2029")
         article.text.encode()
+
+
+MENU = "Home\nWorld\nSport\nCulture\nWeather\nSign in\nSubscribe\nSearch\nShop\nJobs\n"
+PARAGRAPHS = [
+    "The tram line across Castle Street was reopened by the mayor on Monday after nine years.",
+    "Engineers had poured two thousand tonnes of concrete under the arches of the viaduct.",
+    "“I have missed its bell every morning,” said Hedda Marsh, who lives above the baker.",
+]
+BELOW = "Most read\nTen walks for a rainy day\nCrossword\nContact us\nPrivacy\n"
+
+
+def test_a_page_copied_whole_is_its_story() -> None:
+    text = "\n".join(PARAGRAPHS)
+    page = f"{MENU}Tram returns to Castle Street\nBy Wilhelmina Dray\n12 April 2024\nShare\n{text}\n{BELOW}"
+    found = clean(RawArticle(page, HERE, "a"))
+    article = found.article
+    assert article is not None
+    assert article.text.split("\n\n") == PARAGRAPHS
+    assert (article.title, article.author) == ("Tram returns to Castle Street", "Wilhelmina Dray")
+    assert (article.published_at, article.dated_by) == ("2024-04-12", "text")
+    assert {removed.line for removed in found.removed} >= {"Home", "Jobs", "Share", "Crossword"}
+
+
+@pytest.mark.parametrize("between", [1, 12, 40])
+def test_a_list_in_a_story_is_no_menu(between: int) -> None:
+    """Nominees, line-ups, results: a story that has them begins with its own words."""
+    items = [f"Rivers United {number} to 2" for number in range(between)]
+    lines = [*PARAGRAPHS, *items, PARAGRAPHS[0] + " So it was.", *items]
+    article = cleaned("\n".join(["The week's results", *lines]))
+    assert article is not None
+    assert article.text.split("\n\n") == lines
