@@ -126,7 +126,7 @@ def clean(raw: RawArticle) -> Cleaned:
         published_at=published,
         source=source or None,
         author=author or None,
-        url=_one_line(raw.url) or None,
+        url=_link(raw.url),
         language=language,
         dated_by=dated_by,
     )
@@ -271,6 +271,13 @@ class _Head:
             self.title = line
             return "title"
         return ""
+
+
+def _link(url: str) -> str | None:
+    """A url as it may be followed: never one that would run as a script."""
+    url = _one_line(url)
+    scheme = url.partition(":")[0].casefold() if ":" in url else ""
+    return url if url and scheme in {"", "http", "https"} else None
 
 
 def _of_page(lines: list[str], head: _Head) -> list[str]:

@@ -24,7 +24,7 @@ Shingles = frozenset[int]
 _PERMUTATIONS = 189
 _ROWS = 3  # of a band
 _SAME = 0.5  # share of the shorter text's shingles
-_SAME_AT_ANY_TIME = 0.8  # that share for texts that appeared further apart than copies do
+_SAME_LATER = 0.8  # that share for texts that appeared further apart than copies do
 _COPIED_WITHIN = timedelta(days=5)
 _FEWEST = 20  # shingles; shorter texts are copies where they, their headlines and their days are equal
 _BLOCK = 4096  # signatures written at a time
@@ -35,6 +35,9 @@ _REMEMBERED = 2048  # texts whose shingles are kept at hand
 # correction. Where wire reports of one template differ, it is in little but names and numbers.
 _FACTS_LOST = 2.0  # times the share of other words that are lost
 _DEVIATIONS = 2.5
+_MOST_LOST = 0.25
+_SHORT = 50  # shingles; in a text of fewer, chance says little
+_MOST_LOST_OF_SHORT = 0.25
 
 _WORD = re.compile(r"\w+")
 _PLAIN_WORD = re.compile(r"\b[a-z]+\b")
@@ -137,10 +140,10 @@ class _Told(NamedTuple):
 
 
 def _tell_the_same(one: _Told, other: _Told) -> bool:
-    shared = containment(one.shingles, other.shingles)
+    least = _SAME
     if one.moment and other.moment and abs(one.moment - other.moment) > _COPIED_WITHIN:
-        return shared >= _SAME_AT_ANY_TIME
-    return shared >= _SAME and _facts_agree(one, other)
+        least = _SAME_LATER
+    return containment(one.shingles, other.shingles) >= least and _facts_agree(one, other)
 
 
 def _facts_agree(one: _Told, other: _Told) -> bool:
@@ -148,9 +151,12 @@ def _facts_agree(one: _Told, other: _Told) -> bool:
     facts = min(len(one.facts), len(other.facts))
     lost = facts * (1 - containment(one.facts, other.facts))
     words = min(len(one.words), len(other.words))
-    chance = min(0.5, _FACTS_LOST * (1 - containment(one.words, other.words))) if words else 0.0
+    chance = min(_MOST_LOST, _FACTS_LOST * (1 - containment(one.words, other.words))) if words else 0.0
     expected = facts * chance
-    return lost <= max(1.0, expected + _DEVIATIONS * math.sqrt(expected * (1 - chance)) + 0.5) + 1e-9
+    most = expected + _DEVIATIONS * math.sqrt(expected * (1 - chance)) + 0.5
+    if min(len(one.shingles), len(other.shingles)) < _SHORT:
+        most = _MOST_LOST_OF_SHORT * facts
+    return round(lost) <= max(1.0, most)
 
 
 class _Groups:

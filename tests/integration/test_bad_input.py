@@ -123,7 +123,7 @@ def test_bad_input_alone_ends_the_build_with_its_name_and_leaves_the_index(
     assert contents(index) == before
 
 
-@pytest.mark.parametrize("kind", ["missing", "pipe", "circle", "socket"])
+@pytest.mark.parametrize("kind", ["missing", "pipe", "circle", "socket", "folder"])
 def test_a_path_that_is_no_file_is_refused_and_the_index_left(
     dateline: Callable[..., tuple[int, str]], index: Path, tmp_path: Path, kind: str
 ) -> None:
@@ -134,11 +134,41 @@ def test_a_path_that_is_no_file_is_refused_and_the_index_left(
         path.symlink_to(path)
     elif kind == "socket":
         os.mknod(path, 0o140644)
+    elif kind == "folder":
+        path.mkdir()
+        path.chmod(0)
+        path = path / "story.txt"
     before = contents(index)
     code, said = dateline("index", "build", path, "--index", index)
     assert code == 1
     assert said.startswith(f"error: {path}: ")
     assert contents(index) == before
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that fails when it is read")
+def test_a_file_that_fails_when_it_is_read_is_named(
+    dateline: Callable[..., tuple[int, str]], index: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "failing.txt").symlink_to("/proc/self/mem")
+    before = contents(index)
+    code, said = dateline("index", "build", tmp_path, "--index", index)
+    assert code == 1
+    assert "failing.txt: cannot be read (Input/output error)" in said
+    assert contents(index) == before
+
+
+def test_articles_that_are_all_one_are_one_story(
+    dateline: Callable[..., tuple[int, str]], seed_index: Path, tmp_path: Path
+) -> None:
+    index = Path(shutil.copytree(seed_index, tmp_path / "index"))
+    for number in range(5):
+        (tmp_path / f"copy-{number}.html").write_text(PAGE, encoding="utf-8")
+    assert dateline("index", "build", tmp_path / "copy-0.html", "--index", index)[0] == 0
+    assert dateline("index", "build", *sorted(tmp_path.glob("*.html")), "--index", index)[0] == 0
+    with open_best(IndexFolder(index), pytest.fail) as generation:
+        (story,) = generation.corpus.stories()
+        assert len(story) == generation.manifest.counts["articles"] == 5
+        assert len(search(generation, SearchQuery(STORIES["warc"].question)).hits) == 1
 
 
 @pytest.mark.parametrize(

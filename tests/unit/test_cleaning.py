@@ -146,6 +146,22 @@ def test_an_id_and_an_address_can_be_stored_whatever_they_held() -> None:
     assert (article.url or "").encode()
 
 
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("https://x.test/a", "https://x.test/a"),
+        ("HTTP://x.test/a", "HTTP://x.test/a"),
+        ("x.test/a", "x.test/a"),
+        ("javascript:alert(1)", None),
+        (" java\nscript:alert(1)", None),
+        ("data:text/html,<script>", None),
+        ("", None),
+    ],
+)
+def test_an_address_that_would_run_as_a_script_is_none(url: str, kept: str | None) -> None:
+    assert cleaned("The story.", url=url).url == kept
+
+
 def test_a_mark_behind_an_invisible_character_is_composed_as_well() -> None:
     assert cleaned("The Cafe\u200b\u0301 is open.").text == "The Café is open."
 

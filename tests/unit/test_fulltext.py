@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -171,3 +172,28 @@ def test_corpus_and_full_text_filter_alike(
     mask = generation.corpus.allowed(filters)
     allowed = everything if mask is None else {row for row in everything if mask[row]}
     assert {int(row) for row in generation.fulltext.search(terms, 1000, filters)[0]} == allowed
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "asked", "found"),
+    [
+        ("2024-05-07", "2024-05-07", ("2024-05-07", "2024-05-07"), True),
+        ("2024-05-07", "2024-05-07", ("2024-05-08", "2024-05-08"), False),
+        ("2024-05-06", "2024-05-12", ("2024-05-08", "2024-05-08"), True),
+        ("2024-05-07", "2024-05-07", ("2024-05-01", "2024-05-31"), True),
+        ("2024-05-07", "2024-05-07", ("2024-06-01", "2024-06-30"), False),
+        ("2024-05-07", "2024-05-07", ("2024-01-01", "2024-12-31"), True),
+        ("2024-01-01", "2024-12-31", ("2024-05-07", "2024-05-07"), False),  # says nothing of one day
+        ("2019-01-01", "2024-12-31", ("2020-02-01", "2020-02-29"), True),
+        ("0001-01-01", "9999-12-31", ("9999-12-31", "9999-12-31"), False),
+    ],
+)
+def test_a_passage_is_found_by_the_days_it_speaks_of(
+    tmp_path: Path, first: str, last: str, asked: tuple[str, str], found: bool
+) -> None:
+    with FullTextWriter(tmp_path / "index") as writer:
+        days = (date.fromisoformat(first), date.fromisoformat(last))
+        writer.add(0, "The vote was then", Article("a", "The vote was then", ""), [days])
+    index = FullTextIndex(tmp_path / "index")
+    wanted = [(date.fromisoformat(asked[0]), date.fromisoformat(asked[1]))]
+    assert len(index.search(["nowhere"], 5, EVERYTHING, wanted)[0]) == found

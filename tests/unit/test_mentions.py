@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from indexer.cleaning import clean
 from indexer.mentions import mentions
+from indexer.models import Origin, RawArticle
+from tests.conftest import SEED_ID, SEEDS
 
 MONDAY = date(2023, 10, 16)
 DAYS = st.dates(date(1950, 1, 10), date(2080, 1, 1))
@@ -138,6 +141,16 @@ def test_any_text_gives_days_in_order_that_stand_in_it(text: str, published: dat
 def test_any_words_for_days_give_days_or_nothing(words: list[str], published: date) -> None:
     for one in mentions(" ".join(words), published):
         assert one.first <= one.last
+
+
+def test_the_seed_articles_days_are_what_they_were() -> None:
+    text = (SEEDS / f"{SEED_ID}.txt").read_text(encoding="utf-8")
+    article = clean(RawArticle(text, Origin("seed"), SEED_ID)).article
+    assert article is not None
+    assert article.day == MONDAY
+    assert ("last February", "2022-02-01", "2022-02-28") in said(article.text, article.day)
+    assert ("March", "2023-03-01", "2023-03-31") in said(article.text, article.day)
+    assert ("late Monday", "2023-10-16", "2023-10-16") in said(article.text, article.day)
 
 
 def test_typographic_marks_change_no_place() -> None:
