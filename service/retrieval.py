@@ -11,6 +11,7 @@ from indexer.duplicates import shingles
 from indexer.generation import Generation
 from indexer.mentions import mentions
 from indexer.models import EVERYTHING, Article, Filters, Mask, Passage, Rows, Scores
+from indexer.passages import sentences
 
 Mode = Literal["hybrid", "dense", "lexical"]
 Sort = Literal["relevance", "date"]
@@ -19,7 +20,8 @@ GroupBy = Literal["article", "passage"]
 # Scores are scaled between the first and the hundredth of each ranking, however deep it was
 # read: so a hit's score, and the order, do not depend on which page is asked for.
 _SCALED_DEPTH = 100
-_COPIED = 0.5  # of a passage's three-word runs, for another text to say the same
+_COPIED = 0.4  # of a sentence's three-word runs, for another text to say the same
+_AS_GOOD = 0.8  # of the best copy's score
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def search(generation: Generation, query: SearchQuery) -> Results:
         depth *= 4
     hits = _hits(generation, found if query.sort == "date" else found[query.offset : wanted - 1])
     if query.collapse:
-        hits = _first_copies(generation, hits, fused, allowed)
+        hits = _first_copies(generation, hits, fused, allowed, query.group_by)
     if query.sort == "date":
         hits.sort(key=lambda hit: hit.article.moment or _NEVER, reverse=True)
         hits = hits[query.offset : wanted - 1]
@@ -163,9 +165,11 @@ def _distinct(generation: Generation, fused: list[Fused], query: SearchQuery) ->
 
 
 def _says(text: str, passage: str) -> bool:
-    """Whether a text holds what a passage says, but for an edited word here and there."""
-    wanted = shingles(passage)
-    return len(wanted & shingles(text)) >= _COPIED * len(wanted)
+    """Whether a text holds every sentence of a passage, but for an edited word here and there: a copy may
+    well have what the others left out."""
+    held = shingles(text)
+    wanted = (shingles(passage[span.start : span.end]) for span in sentences(passage))
+    return all(len(runs & held) >= _COPIED * len(runs) for runs in wanted)
 
 
 def _hits(generation: Generation, found: list[Fused]) -> list[Hit]:
@@ -183,29 +187,31 @@ def also_in(corpus: Corpus, article: Article) -> tuple[Article, ...]:
 
 
 def _first_copies(
-    generation: Generation, hits: list[Hit], fused: list[Fused], allowed: Mask | None
+    generation: Generation, hits: list[Hit], fused: list[Fused], allowed: Mask | None, group_by: GroupBy
 ) -> list[Hit]:
     """The same finds in the first copies of their stories, each once."""
-    scores = {one.row: one for one in fused}
+    ranked = {one.row: one for one in fused} if group_by == "article" else {}
     found: dict[int, Hit] = {}
     for hit in hits:
-        moved = _first_copy(generation, hit, scores, allowed)
+        moved = _first_copy(generation, hit, ranked, allowed)
         found.setdefault(moved.passage.row, moved)
     return list(found.values())
 
 
-def _first_copy(generation: Generation, hit: Hit, scores: dict[int, Fused], allowed: Mask | None) -> Hit:
-    """A find in the first copy of its story that holds it and passes the filters: usually that of the
-    agency it came from, not of the paper whose cut of it happens to score best."""
+def _first_copy(generation: Generation, hit: Hit, ranked: dict[int, Fused], allowed: Mask | None) -> Hit:
+    """A find in the first copy of its story that passes the filters and holds all of it, or answers about
+    as well: usually that of the agency it came from, not of the paper whose cut happens to score best."""
     corpus = generation.corpus
     for copy in corpus.copies(hit.article.id) if hit.also_in else []:
         if copy.id == hit.article.id:
             break
         passages = corpus.passages(copy.id)
-        if (allowed is None or allowed[passages[0].row]) and _says(copy.text, hit.passage.text):
-            wanted = shingles(hit.passage.text)
-            passage = max(passages, key=lambda one: len(wanted & shingles(one.text)))
-            found = scores.get(passage.row)
+        if allowed is not None and not allowed[passages[0].row]:
+            continue
+        wanted = shingles(hit.passage.text)
+        passage = max(passages, key=lambda one: len(wanted & shingles(one.text)))
+        found = ranked.get(passage.row)
+        if _says(copy.text, hit.passage.text) or (found and found.score >= _AS_GOOD * hit.score):
             dense, lexical = (found.dense, found.lexical) if found else (None, None)
             return Hit(passage, copy, hit.score, dense, lexical, also_in(corpus, copy))
     return hit
