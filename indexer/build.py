@@ -12,7 +12,8 @@ from typing import Protocol
 import numpy as np
 
 from indexer import sources, stories
-from indexer.cleaning import clean, without_repeated
+from indexer.boilerplate import without_repeated
+from indexer.cleaning import clean
 from indexer.corpus import Corpus, CorpusWriter, Mentioned
 from indexer.dates import parse_published
 from indexer.encoder import Encoder, can_export, export_apart, fingerprint, locate

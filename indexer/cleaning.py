@@ -1,73 +1,22 @@
 """Boilerplate out, metadata found: one cleaned text that every offset refers to."""
 
-import hashlib
 import re
 import unicodedata
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from indexer.dates import date_line, parse_published, url_day
+from indexer.boilerplate import SENTENCE_END, Removed, Story, story_of
+from indexer.dates import parse_published, url_day
 from indexer.models import Article, DatedBy, RawArticle
 
 _INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2060\ufeff]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _SPACES = re.compile(r"[^\S\n]+")
-_COPYRIGHT = re.compile(
-    r"(?:©|\(c\)|copyright\s*(?=©|\(c\)|\d{4}))\s*(?:©\s*|\(c\)\s*)?"
-    r"(?:\d{4}\s*(?:[-–]\s*\d{4}\s*)?)?(?:by\s+)?(?P<owner>[^.|©]{0,80})",
-    re.IGNORECASE,
-)
-# What asks the reader to do something; it may be a whole sentence.
-_CALL = re.compile(
-    r"(?:read (?:more|next|also)|sign up (?:for|to)|subscribe (?:to|now|here|today|for)|follow us"
-    r"|share (?:this|on)|click here|skip to (?:main )?content|back to top|get our newsletter"
-    r"|print this (?:page|article))(?!\w)",
-    re.IGNORECASE,
-)
-# What labels a part of the page; a sentence that begins so is the story's.
-_LABEL = re.compile(
-    r"(?:related (?:stories|articles|topics|content)|more on this story|more from|subscribe"
-    r"|advertisement|sponsored|all rights reserved|powered by|terms of (?:use|service)|privacy policy"
-    r"|cookie (?:policy|settings)|comments? \(\d+\)|log ?in|most (?:read|popular)|newsletter)(?!\w)",
-    re.IGNORECASE,
-)
-_NAME = r"(?![a-z])[^\W\d_][\w.'’-]*"
-_BYLINE = re.compile(
-    rf"[Bb][Yy]:?\s+(?P<author>{_NAME}(?:\s+(?:(?:and|da|de|del|der|di|la|van|von)\s+)*{_NAME}){{1,4}})"
-    r"(?:\s*[,|].{0,60})?"
-)
-_SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]]*$")
-_LONGEST_BOILERPLATE = 160  # characters; a longer line is a paragraph of the story
-_LONGEST_HEADLINE = 150
-_LONGEST_TEASER = 15  # words of another article's headline
-_LONGEST_CALL = 25  # words of "Sign up for …"
-_LONGEST_LABEL = 5  # words of "All rights reserved."
-_LONGEST_LEAD_TITLE = 90
-_MENU = 4  # lines in a row
-_LONGEST_MENU_ITEM = 3  # words
-_EDGE = 4  # lines at each end of a text
-# Of a text that was copied with the page around it:
-_NAVIGATION = 8  # short lines above the story
-_SHORT = 4  # words of a short line, letters of a short word
-_FEWEST_WORDS = 6  # of a sentence that makes a paragraph
-_MANY_WORDS = 25  # that make one without a full stop
-_APART = 2  # lines between two paragraphs of one stretch
-_STORY_SHARE = 0.15  # of the longest stretch's words, for another to be the story's
-_ABOVE = 15  # lines between headline and story
-_BEGINNING = 40  # lines of a story that are compared with its headline
+_LONGEST_LEAD_TITLE = 90  # characters
 _LANGUAGE_SAMPLE = 500  # characters
 _FEWEST_LETTERS = 60
 _LANGUAGE = re.compile(r"[A-Za-z]{2}(?![A-Za-z])")
 _BLANK = re.compile(r"\n[ \t\r]*\n")
-_DIGITS = re.compile(r"\d")
-
-
-class Removed(NamedTuple):
-    """A line that is not the story's, and what it was taken for."""
-
-    line: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,73 +39,71 @@ def clean(raw: RawArticle) -> Cleaned:
     its head, the owner in a copyright line at its end. An article without any title is called
     by its opening words.
     """
-    head = _Head(raw.title)
-    if raw.extracted:
-        lines = body = _lines(raw.text)
-        if len(body) > 1 and body[0] == head.title:
-            body = body[1:]
-    else:
-        lines = _lines(_unwrapped(raw.text))
-        body = _without_tail(head.strip(_of_page(lines, head)), head.removed)
-    text = "\n\n".join(body)
-    published, dated_by, unread_date = _dated(raw, head)
+    story = _story(raw)
+    text = "\n\n".join(story.lines)
+    published, dated_by, dated_where, unread_date = _dated(raw, story)
     if not text:
-        return Cleaned(None, unread_date, removed=tuple(head.removed))
-    title, author = head.title or _lead(text), _one_line(raw.author) or head.author
-    source = _one_line(raw.source) or (_owner(lines) if not raw.extracted else "")
-    language = _stated_language(raw.language) or _language(text)
-    found = {
-        "title": raw.found.get("title", "stated")
-        if raw.title.strip()
-        else ("first line" if head.title else "opening words"),
-        "published": {"url": "url", "text": "date line"}.get(dated_by or "", "nowhere"),
-        "source": raw.found.get("source", "stated") if raw.source.strip() else "copyright line",
-        "author": raw.found.get("author", "stated") if raw.author.strip() else "byline",
-        "language": raw.found.get("language", "stated")
-        if _stated_language(raw.language)
-        else "told by its words",
-        "url": raw.found.get("url", "stated"),
+        return Cleaned(None, unread_date, removed=story.removed)
+    stated = {
+        field: raw.found.get(field, "stated") for field in ("title", "source", "author", "language", "url")
     }
-    if published and dated_by == raw.published_by and not unread_date and raw.published.strip():
-        found["published"] = raw.found.get("published", "stated")
+    language = _stated_language(raw.language)
+    facts = {
+        "title": _first(
+            (_one_line(raw.title), stated["title"]),
+            (story.title, "first line"),
+            (_lead(text), "opening words"),
+        ),
+        "published": (published, dated_where),
+        "source": _first((_one_line(raw.source), stated["source"]), (story.source, "copyright line")),
+        "author": _first((_one_line(raw.author), stated["author"]), (story.author, "byline")),
+        "language": (language, stated["language"]) if language else (_language(text), "told by its words"),
+        "url": (_link(raw.url), stated["url"]),
+    }
     article = Article(
         id=_SURROGATES.sub("\ufffd", raw.id or raw.place),
         text=text,
-        title=title,
+        title=facts["title"][0] or "",
         published_at=published,
-        source=source or None,
-        author=author or None,
-        url=_link(raw.url),
-        language=language,
+        source=facts["source"][0],
+        author=facts["author"][0],
+        url=facts["url"][0],
+        language=facts["language"][0],
         dated_by=dated_by,
     )
-    known = {
-        "published": published,
-        "source": source,
-        "author": author,
-        "language": language,
-        "url": article.url,
-    }
-    return Cleaned(
-        article,
-        unread_date,
-        {name: where for name, where in found.items() if known.get(name, True)},
-        tuple(head.removed),
-    )
+    found = {name: where for name, (value, where) in facts.items() if value}
+    return Cleaned(article, unread_date, found, story.removed)
 
 
-def _dated(raw: RawArticle, head: "_Head") -> tuple[str | None, DatedBy | None, str]:
-    """The date, what states it, and the source's date where that cannot be read. In this trust:
+def _story(raw: RawArticle) -> Story:
+    """The story's lines: of what an extractor found all, but for the title on top."""
+    title = _one_line(raw.title)
+    if not raw.extracted:
+        return story_of(_lines(_unwrapped(raw.text)), title)
+    lines = _lines(raw.text)
+    return Story(lines[1:] if len(lines) > 1 and lines[0] == title else lines, title)
+
+
+def _first(*candidates: tuple[str, str]) -> tuple[str | None, str]:
+    """The first value that is not empty, and where it was found."""
+    return next(((value, where) for value, where in candidates if value), (None, ""))
+
+
+def _dated(raw: RawArticle, story: Story) -> tuple[str | None, DatedBy | None, str, str]:
+    """The date, what states it and where, and the source's date where that cannot be read. In this trust:
     metadata, the url, the text; never the time of a file."""
     stated = parse_published(raw.published) if raw.published.strip() else None
     unread = raw.published.strip() if raw.published.strip() and not stated else ""
+    where = raw.found.get("published", "stated")
     if stated and raw.published_by == "metadata":
-        return stated, "metadata", unread
+        return stated, "metadata", where, unread
     if day := url_day(raw.url):
-        return day, "url", unread
-    if day := stated or head.published:
-        return day, "text", unread
-    return None, None, unread
+        return day, "url", "url", unread
+    if stated:
+        return stated, "text", where, unread
+    if story.published:
+        return story.published, "text", "date line", unread
+    return None, None, "", unread
 
 
 def _stated_language(stated: str) -> str | None:
@@ -175,36 +122,6 @@ def _language(text: str) -> str | None:
     return str(language)
 
 
-def line_keys(text: str) -> list[int]:
-    """Keys of the lines that could be a source's boilerplate, where they repeat: equal keys, equal lines,
-    of what is no sentence but for the digits. A sentence inside a story is none: agencies repeat those."""
-    lines = text.split("\n\n")
-    return [_key(line) for place, line in enumerate(lines) if _could_be_repeated(place, lines)]
-
-
-def without_repeated(text: str, repeated: Container[int]) -> tuple[str, tuple[str, ...]]:
-    """The text without the lines of these keys, and the lines that went; never without any."""
-    lines = text.split("\n\n")
-    gone = [_could_be_repeated(place, lines) and _key(line) in repeated for place, line in enumerate(lines)]
-    if not any(gone) or all(gone):
-        return text, ()
-    pairs = list(zip(lines, gone, strict=True))
-    return "\n\n".join(line for line, out in pairs if not out), tuple(line for line, out in pairs if out)
-
-
-def _could_be_repeated(place: int, lines: list[str]) -> bool:
-    line = lines[place]
-    at_edge = place < _EDGE or place >= len(lines) - _EDGE
-    return len(line) <= _LONGEST_BOILERPLATE and (at_edge or not _SENTENCE_END.search(line))
-
-
-def _key(line: str) -> int:
-    folded = line.casefold()
-    if not _SENTENCE_END.search(line):  # "3 min read"; but "It was 14 degrees." is news each day
-        folded = _DIGITS.sub("0", folded)
-    return int.from_bytes(hashlib.blake2b(folded.encode(), digest_size=8).digest())
-
-
 def _unwrapped(text: str) -> str:
     """Paragraphs that are broken over lines of one width, joined again."""
     return "\n\n".join(_paragraph(block.strip("\n")) for block in _BLANK.split(text))
@@ -217,7 +134,7 @@ def _paragraph(block: str) -> str:
     if len(broken) < 2:  # noqa: PLR2004  two lines have no common width
         return block
     widths = sorted(map(len, broken))
-    inside = sum(not _SENTENCE_END.search(line) for line in broken)
+    inside = sum(not SENTENCE_END.search(line) for line in broken)
     if widths[0] >= 40 and widths[-1] <= 100 and inside > len(broken) / 2:  # noqa: PLR2004
         return " ".join(lines)
     return block
@@ -235,169 +152,11 @@ def _one_line(value: str) -> str:
     return " ".join(_lines(value))
 
 
-class _Head:
-    """The lines above the story: its title, who wrote it, when. `removed` collects what goes."""
-
-    def __init__(self, title: str) -> None:
-        self.title = _one_line(title)
-        self.published: str | None = None
-        self.author = ""
-        self.removed: list[Removed] = []
-
-    def strip(self, lines: list[str]) -> list[str]:
-        start = 0
-        while start < len(lines) - 1 and (reason := self.takes(lines, start)):
-            self.removed.append(Removed(lines[start], reason))
-            start += 1
-        return lines[start:]
-
-    def takes(self, lines: list[str], place: int) -> str:
-        """What a line above the story is; empty for the story's own."""
-        line = lines[place]
-        if day := date_line(line):
-            # The first of "Published … / Updated …" is when the story appeared.
-            self.published = self.published or day
-            return "date line"
-        if len(line) <= _LONGEST_BOILERPLATE and (byline := _BYLINE.fullmatch(line)):
-            self.author = self.author or byline["author"]
-            return "byline"
-        if reason := _boilerplate(line):
-            return reason
-        if line == self.title:
-            return "title"
-        if not self.title and _is_menu(lines, place):
-            return "navigation"
-        if not self.title and len(line) <= _LONGEST_HEADLINE and not _SENTENCE_END.search(line):
-            self.title = line
-            return "title"
-        return ""
-
-
 def _link(url: str) -> str | None:
     """A url as it may be followed: never one that would run as a script."""
     url = _one_line(url)
     scheme = url.partition(":")[0].casefold() if ":" in url else ""
     return url if url and scheme in {"", "http", "https"} else None
-
-
-def _of_page(lines: list[str], head: _Head) -> list[str]:
-    """The story's lines where a text was copied with the page around it; all lines where it was not.
-
-    That it was, the menus above it tell. The story is then in stretches of paragraphs, each of a size with
-    the longest; what stands between and around them goes, lists between their paragraphs stay.
-    """
-    if sum(map(_is_label, lines)) < _NAVIGATION:
-        return lines
-    stretches = _stretches(lines)
-    if not stretches or sum(map(_is_label, lines[: stretches[0].start])) < _NAVIGATION:
-        return lines
-    start = stretches[0].start
-    headline = start if head.title else _headline(lines, start)
-    kept = {place for stretch in stretches for place in stretch}
-    for place, line in enumerate(lines):
-        if place not in kept:
-            found = head.takes(lines, place) if headline <= place < start else ""
-            head.removed.append(Removed(line, found or "page around the story"))
-    return [lines[place] for place in sorted(kept)]
-
-
-def _is_label(line: str) -> bool:
-    return len(line.split()) <= _SHORT and not _SENTENCE_END.search(line)
-
-
-def _stretches(lines: list[str]) -> list[range]:
-    """Where paragraphs stand close to each other, as long as the longest such stretch is by much."""
-    counts = [len(line.split()) for line in lines]
-    stretches: list[range] = []
-    for place, (line, words) in enumerate(zip(lines, counts, strict=True)):
-        sentence = words >= _FEWEST_WORDS and _SENTENCE_END.search(line)
-        if (sentence or words >= _MANY_WORDS) and not _boilerplate(line):
-            if stretches and place - stretches[-1].stop <= _APART:
-                stretches[-1] = range(stretches[-1].start, place + 1)
-            else:
-                stretches.append(range(place, place + 1))
-    sizes = [sum(counts[stretch.start : stretch.stop]) for stretch in stretches]
-    least = _STORY_SHARE * max(sizes, default=0)
-    return [stretch for stretch, size in zip(stretches, sizes, strict=True) if size >= least]
-
-
-def _headline(lines: list[str], start: int) -> int:
-    """The line above a story that shares most of its words with it; `start` where there is none."""
-    told = _long_words(" ".join(lines[start : start + _BEGINNING]))
-    found: dict[int, int] = {}
-    for place in range(max(0, start - _ABOVE), start):
-        line = lines[place]
-        other = _is_label(line) or _boilerplate(line) or date_line(line) or _BYLINE.fullmatch(line)
-        if not other and len(line) <= _LONGEST_HEADLINE:
-            words = _long_words(line)
-            found[place] = len(words & told) - len(words - told)
-    return max(found, key=lambda place: found[place], default=start)
-
-
-def _long_words(text: str) -> set[str]:
-    return {word for word in re.findall(r"\w+", text.casefold()) if len(word) > _SHORT}
-
-
-def _is_menu(lines: list[str], place: int) -> bool:
-    """A word or two among others like it: "Home / World / Sport". A headline stands alone."""
-    block = lines[place : place + _MENU]
-    return len(block) == _MENU and all(
-        len(line.split()) <= _LONGEST_MENU_ITEM and not _SENTENCE_END.search(line) for line in block
-    )
-
-
-def _without_tail(lines: list[str], removed: list[Removed]) -> list[str]:
-    """Drops what pages print below a story: teasers, dates of other articles, copyright.
-
-    Goes up from the end. A line that is no sentence goes too where boilerplate stands below
-    it (the headline of another article above its date); a story's own line never does.
-    """
-    end = len(lines)
-    below: list[Removed] = []
-    while end:
-        line = lines[end - 1]
-        reason = _boilerplate(line) or ("date line" if date_line(line) else "")
-        if not reason and end < len(lines) and not _SENTENCE_END.search(line) and _is_short(line):
-            reason = "teaser"
-        if not reason:
-            break
-        below.append(Removed(line, reason))
-        end -= 1
-    body = []
-    for line in lines[:end]:
-        # Between paragraphs only what cannot be a sentence of the story goes.
-        reason = _boilerplate(line)
-        if reason and not _SENTENCE_END.search(line):
-            removed.append(Removed(line, reason))
-        else:
-            body.append(line)
-    removed.extend(reversed(below))
-    return body
-
-
-def _is_short(line: str) -> bool:
-    return len(line.split()) <= _LONGEST_TEASER
-
-
-def _boilerplate(line: str) -> str:
-    """What kind of boilerplate a line is, wherever it stands; empty for none."""
-    words = len(line.split())
-    if len(line) > _LONGEST_BOILERPLATE or words > _LONGEST_CALL:
-        return ""
-    is_sentence = bool(_SENTENCE_END.search(line)) and words > _LONGEST_LABEL
-    if _COPYRIGHT.match(line):
-        return "copyright line"
-    if _CALL.match(line):
-        return "call to the reader"
-    return "label" if _LABEL.match(line) and not is_sentence else ""
-
-
-def _owner(lines: list[str]) -> str:
-    """Whom the page's copyright line names, with the year and "All rights reserved" left out."""
-    for line in reversed(lines):
-        if len(line) <= _LONGEST_BOILERPLATE and (match := _COPYRIGHT.match(line)):
-            return match["owner"].strip(" ,;:-")
-    return ""
 
 
 def _lead(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from indexer.cleaning import line_keys, without_repeated
+from indexer.boilerplate import line_keys, without_repeated
 from indexer.corpus import Corpus, CorpusWriter, Stored
 from indexer.duplicates import containment, groups, shingles
 from indexer.models import Article, Origin, Version
