@@ -85,8 +85,9 @@ def build_command(
 ) -> None:
     """Build an index of these articles, and of nothing else; the service switches to it by itself.
 
-    Web pages, PDFs, feeds, sitemaps, WARC crawls, JSON, CSV, Parquet, mails, Markdown and plain text are told
-    by what they hold. Passages that have not changed since the last build are not encoded again.
+    Web pages, PDFs, feeds, sitemaps, WARC crawls, JSON, CSV, Parquet, mails,
+    Markdown and plain text are told by what they hold. Passages that have not
+    changed since the last build are not encoded again.
 
     [dim]Examples:[/dim]
       dateline index build seeds/
@@ -148,8 +149,10 @@ def inspect(
     index: IndexOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what would be indexed of a file: text, metadata and where each was found, what was taken for
-    boilerplate, passages and their tokens, the days they speak of. Nothing is changed.
+    """Show what would be indexed of a file; nothing is changed.
+
+    Text, metadata and where each was found, what was taken for boilerplate,
+    passages and their tokens, the days they speak of.
 
     [dim]Example:[/dim]
       dateline index inspect seeds/000_6f77d67fd69055e2.txt

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
-from pydantic_settings import PydanticBaseSettingsSource, TomlConfigSettingsSource
+from pydantic_settings import PydanticBaseSettingsSource, SettingsError, TomlConfigSettingsSource
 
 from indexer.errors import UsageError
 from indexer.settings import IndexSettings
@@ -72,6 +72,10 @@ def load(**flags: Any) -> Settings:  # noqa: ANN401  pydantic checks them
         return Settings(**given)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{config_file()}: is not TOML ({error})") from error
+    except SettingsError as error:  # of tables and lists, whose variables are JSON
+        name = next(name for name in Settings.model_fields if f'"{name}"' in str(error))
+        example = '{"text": "story_body"}' if name == "columns" else '["Meridian Wire"]'
+        raise UsageError(f"{name}: is not JSON, such as {example} (set by {origin(name, given)})") from error
     except ValidationError as error:
         problem = error.errors()[0]
         name = str(problem["loc"][0])

@@ -137,3 +137,24 @@ def test_a_file_that_is_no_utf_8_is_named() -> None:
     Path("dateline.toml").write_bytes(b'host = "caf\xe9"')
     with pytest.raises(UsageError, match=r"dateline\.toml: is not TOML"):
         load()
+
+
+def test_tables_and_lists_are_set_in_the_file_or_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    toml('columns = { text = "story_body" }\ntrusted_sources = ["Meridian Wire", "Echo"]\n')
+    found = load()
+    assert found.columns == {"text": "story_body"}
+    assert found.trusted_sources == ("Meridian Wire", "Echo")
+    monkeypatch.setenv("DATELINE_COLUMNS", '{"title": "kicker"}')
+    assert load().columns == {"text": "story_body", "title": "kicker"}
+    assert load(columns={"text": "body"}).columns["text"] == "body"
+
+
+@pytest.mark.parametrize(
+    "value", ['{"colour": "blue"}', '{"text": 5}', "text=story_body", "[]", '"text"', "{", ""]
+)
+def test_columns_that_make_no_sense_are_named_with_where_they_were_set(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATELINE_COLUMNS", value)
+    with pytest.raises(UsageError, match=r"^columns.*DATELINE_COLUMNS"):
+        load()
