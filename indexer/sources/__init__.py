@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from indexer.errors import SourceError
+from indexer.errors import DatelineError, SourceError
 from indexer.models import Origin, RawArticle
 from indexer.sources import feed, jsonl, sitemap, tables, warc
 from indexer.sources.document import Document, NoArticleError, place_of
 from indexer.sources.fetching import Fetcher, Politeness
-from indexer.sources.parsing import SNIFFED, parsed
+from indexer.sources.parsing import SNIFFED, parsed, reason
 from indexer.sources.unpacking import unpacked, whole
 
 __all__ = ["Intake", "Offer", "Politeness", "check", "read"]
@@ -117,18 +117,18 @@ def read(offer: Offer, intake: Intake) -> Iterator[RawArticle]:
 
 def _offered(offer: Offer, intake: Intake) -> Iterator[RawArticle | Document]:
     files = [
-        (file, file.relative_to(path if path.is_dir() else path.parent))
+        (file, file.relative_to(path if path.is_dir() else path.parent), _size(file))
         for named in offer.paths
         if named != STDIN
         for path in _matching(named)
         for file in _files(path, intake)
     ]
-    intake.bytes_total = 0 if STDIN in offer.paths else sum(file.stat().st_size for file, _ in files)
-    pages = _Pages(file for file, _ in files)
+    intake.bytes_total = 0 if STDIN in offer.paths else sum(size for _, _, size in files)
+    pages = _Pages(file for file, _, _ in files)
     done = 0
-    for file, place in files:
+    for file, place, size in files:
         yield from _read_file(file, place, pages, offer.columns, intake, done)
-        done += file.stat().st_size
+        done += size
         intake.bytes_read = done
     if STDIN in offer.paths:
         yield from jsonl.read(sys.stdin.buffer, "stdin", "-", intake.skip, offer.columns)
@@ -139,6 +139,14 @@ def _offered(offer: Offer, intake: Intake) -> Iterator[RawArticle | Document]:
                 yield from fetcher.feed(url, intake.skip)
             for url in offer.sitemaps:
                 yield from fetcher.sitemap(url, intake.skip)
+
+
+def _size(file: Path) -> int:
+    """In bytes; 0 for a file that has gone since it was listed, which is named when its turn comes."""
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 
 def _matching(path: Path) -> list[Path]:
@@ -188,8 +196,10 @@ def _read_file(
                 yield one
     except OSError as error:
         intake.skip(origin, f"cannot be read ({error.strerror or error})")
-    except NoArticleError as error:
-        intake.skip(origin, str(error))
+    except DatelineError:
+        raise
+    except Exception as error:  # noqa: BLE001  one file that a parser trips over must not end a build of many
+        intake.skip(origin, reason(error))
 
 
 def _read_stream(

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urljoin, urlsplit
 
 from indexer.models import Origin, RawArticle
 
@@ -44,6 +44,15 @@ Skip = Callable[[Origin, str], None]
 """Told of each thing that is left out, and why."""
 
 _TRACKING = re.compile(r"(?:utm_\w+|fbclid|gclid|mc_[ce]id|igshid)$", re.IGNORECASE)
+
+
+def web_url(url: str, base: str = "") -> str:
+    """The http(s) url that a link means on the page `base`; "" for none."""
+    try:
+        url = urljoin(base, url.strip())
+    except ValueError:
+        return ""
+    return url if place_of(url) else ""
 
 
 def place_of(url: str) -> str:

@@ -4,12 +4,11 @@ import io
 import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
-from urllib.parse import urljoin, urlsplit
 
 import feedparser
 
 from indexer.models import Origin, RawArticle
-from indexer.sources.document import NoArticleError, Skip, place_of
+from indexer.sources.document import NoArticleError, Skip, place_of, web_url
 from indexer.sources.html import fragment_text
 
 _FEED = re.compile(rb"<(?:rss|feed|rdf:RDF)[\s/>]", re.IGNORECASE)
@@ -57,32 +56,38 @@ def read(stream: BinaryIO, place: str, file: str, skip: Skip, url: str = "") -> 
 def parsed(content: bytes, url: str) -> Any:  # noqa: ANN401  feedparser's own dictionary
     """A feed by feedparser, which is given bytes alone: a name it would open, or fetch.
 
-    Raises NoArticleError for one that is made to do harm.
+    Raises NoArticleError for one that cannot be read, or is made to do harm.
     """
     if _HOSTILE.search(content[:_HEAD]):
         raise NoArticleError("declares entities that are made of others or of files, as no feed does")
-    return feedparser.parse(io.BytesIO(content), response_headers={"content-location": url} if url else {})
+    try:
+        return feedparser.parse(
+            io.BytesIO(content), response_headers={"content-location": url} if url else {}
+        )
+    except Exception as error:  # it trips over some of what it ought to report as damage
+        raise NoArticleError(f"is a feed that cannot be read ({error})"[:300]) from error
 
 
 def article_of(feed: Any, entry: Any, place: str, origin: Origin, url: str) -> RawArticle:  # noqa: ANN401
     """An entry as an article; its text is empty where the feed gives none."""
-    base = url or feed.feed.get("link", "")
-    link = urljoin(base, entry.get("link", ""))
-    if urlsplit(link).scheme not in {"http", "https"}:
-        link = ""
-    markup = next((one.get("value", "") for one in entry.get("content", []) if one.get("value")), "")
-    guid = entry.get("id", "")
-    fields = {
+
+    def told(name: str) -> str:
+        return entry.get(name) or ""  # which may be None
+
+    link = web_url(told("link"), url or feed.feed.get("link") or "")
+    markup = next((one.get("value") for one in entry.get("content") or [] if one.get("value")), "")
+    guid = told("id")
+    fields: dict[str, Any] = {
         "id": "" if place_of(guid) or not guid else guid,
-        "title": fragment_text(entry.get("title", "")).replace("\n\n", " "),
-        "published": entry.get("published") or entry.get("updated", ""),
-        "source": (entry.get("source") or {}).get("title") or feed.feed.get("title", ""),
-        "author": entry.get("author", ""),
+        "title": fragment_text(told("title")).replace("\n\n", " "),
+        "published": told("published") or told("updated"),
+        "source": (entry.get("source") or {}).get("title") or feed.feed.get("title") or "",
+        "author": told("author"),
         "language": _language(entry, feed),
         "url": link,
     }
     return RawArticle(
-        text=fragment_text(markup or entry.get("summary", "")),
+        text=fragment_text(markup or told("summary")),
         origin=origin,
         place=place_of(link) or f"{place}:{origin.at}",
         found={name: "feed" for name, value in fields.items() if value},

@@ -7,7 +7,6 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from html import unescape
 from typing import Any
-from urllib.parse import urljoin, urlsplit
 
 import htmldate
 import lxml.html
@@ -19,7 +18,7 @@ from trafilatura.meta import reset_caches
 from indexer.dates import parse_published
 from indexer.models import DatedBy, RawArticle
 from indexer.sources.decoding import decode
-from indexer.sources.document import Document, NoArticleError, place_of
+from indexer.sources.document import Document, NoArticleError, place_of, web_url
 
 _PAGE = re.compile(
     rb"\s*(?:<\?xml[^>]*\?>\s*|<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|article|main|meta|title)\b",
@@ -213,20 +212,11 @@ class _Page:
             self._ld("url"),
             (_said(self._linked.get("mainEntityOfPage"), key="@id"), "JSON-LD mainEntityOfPage"),
         ):
-            try:
-                url = urljoin(known, stated.strip())
-                parts = urlsplit(url)
-            except ValueError:
-                continue
-            elsewhere = known and _site(known) != _site(url)
-            if (
-                parts.scheme in {"http", "https"}
-                and place_of(url)
-                and parts.path.strip("/")
-                and not elsewhere
-            ):
+            url = web_url(stated, known)
+            host, _, path = place_of(url).partition("/")
+            if path and not (known and _site(place_of(known)) != _site(host)):
                 self.found["url"] = where
-                return str(url)
+                return url
         return self._pick("url")
 
     def title(self) -> str:
@@ -314,7 +304,7 @@ class _Page:
         return _said(self._linked.get("publisher"))
 
     def source(self) -> str:
-        host = (urlsplit(self.url).hostname or "").removeprefix("www.")
+        host = place_of(self.url).partition("/")[0]
         name, where = self._meta("og:site_name", "application-name", "publisher", "dc.publisher")
         return self._pick(
             "source",
@@ -419,9 +409,9 @@ def _is_site(part: str, site: set[str]) -> bool:
     return part in site or any(part.removeprefix("the ") == name.removeprefix("the ") for name in site)
 
 
-def _site(url: str) -> str:
+def _site(place: str) -> str:
     """The host without its subdomains; good enough to tell one site from another."""
-    labels = (urlsplit(url).hostname or "").split(".")
+    labels = place.partition("/")[0].split(".")
     return ".".join(labels[-2:] if len(labels[-1]) > 2 or len(labels) < 3 else labels[-3:])  # noqa: PLR2004
 
 

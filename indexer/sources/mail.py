@@ -2,7 +2,6 @@
 
 import email
 import re
-from email.errors import MessageError
 from email.message import EmailMessage, MIMEPart
 from email.policy import default
 from email.utils import parseaddr
@@ -40,8 +39,8 @@ def read(document: Document) -> RawArticle:
             "author": name,
             "source": listed or address.rpartition("@")[2],
         }
-    except (MessageError, ValueError, LookupError, RecursionError, AttributeError, IndexError) as error:
-        raise NoArticleError(f"is a mail that cannot be read ({error})") from error
+    except Exception as error:  # the library trips over damaged headers in many ways
+        raise NoArticleError(f"is a mail that cannot be read ({error})"[:300]) from error
     if not text.strip():
         raise NoArticleError("is a mail without a text")
     return document.article(text, fields, "mail header")

@@ -61,8 +61,8 @@ def parsed(offered: Iterable[RawArticle | Document], skip: Skip) -> Iterator[Raw
             else:
                 try:
                     waiting.append(parse(one))
-                except NoArticleError as error:
-                    skip(one.origin, str(error))
+                except Exception as error:  # noqa: BLE001  as in _awaited
+                    skip(one.origin, reason(error))
             while waiting and (
                 isinstance(waiting[0], RawArticle)
                 or waiting_bytes > _WAITING_BYTES
@@ -83,8 +83,6 @@ def _awaited(one: RawArticle | tuple[Document, Future[RawArticle]], skip: Skip) 
     document, future = one
     try:
         yield future.result()
-    except NoArticleError as error:
-        skip(document.origin, str(error))
     except TimeoutError:
         skip(document.origin, f"could not be parsed within {_SECONDS:.0f} s")
     except MemoryError:
@@ -92,7 +90,14 @@ def _awaited(one: RawArticle | tuple[Document, Future[RawArticle]], skip: Skip) 
     except ProcessExpired:
         skip(document.origin, "ended the process that parsed it")
     except Exception as error:  # noqa: BLE001  one page that a parser trips over must not end a build of many
-        skip(document.origin, f"could not be parsed ({type(error).__name__}: {error})"[:300])
+        skip(document.origin, reason(error))
+
+
+def reason(error: Exception) -> str:
+    """Why something holds no article, whatever a parser made of it."""
+    if isinstance(error, NoArticleError):
+        return str(error)
+    return f"could not be parsed ({type(error).__name__}: {error})"[:300]
 
 
 @contextmanager

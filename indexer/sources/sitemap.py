@@ -2,9 +2,10 @@
 
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from lxml import etree
+
+from indexer.sources.document import place_of
 
 _SITEMAP = re.compile(rb"<(?:\w+:)?(?:urlset|sitemapindex)[\s>]")
 _XML = re.compile(rb"\s*<(?:\?xml|!--|(?:\w+:)?(?:urlset|sitemapindex))")
@@ -44,7 +45,7 @@ def read(content: bytes) -> Sitemap:
         kind = _name(entry)
         fields = {_name(one): " ".join((one.text or "").split()) for one in entry.iter() if _name(one)}
         url = fields.get("loc", "")
-        if urlsplit(url).scheme not in {"http", "https"}:
+        if not place_of(url):
             continue
         if kind == "sitemap":
             nested.append(url)
@@ -56,4 +57,5 @@ def read(content: bytes) -> Sitemap:
 
 
 def _name(element: etree._Element) -> str:
-    return etree.QName(element).localname if isinstance(element.tag, str) else ""
+    """Without its namespace, which in a damaged file need not be one."""
+    return re.split("[}:]", element.tag)[-1] if isinstance(element.tag, str) else ""

@@ -280,3 +280,16 @@ def test_a_pattern_that_the_shell_left_alone_is_matched(tmp_path: Path) -> None:
     assert places(read_all(tmp_path / "**" / "*.txt")) == ["two", "one", "three"]
     with pytest.raises(SourceError, match="matches no file"):
         check([tmp_path / "*.pdf"])
+
+
+def test_a_file_that_goes_while_others_are_read_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "a.txt", "The first story.")
+    gone = write(tmp_path / "b.txt", "The second story.")
+    write(tmp_path / "c.jsonl", lines({"text": "The third story."}))
+    told: list[str] = []
+    reading = read(Offer((tmp_path,)), Intake(warn=told.append))
+    found = [next(reading)]
+    gone.unlink()
+    found += reading
+    assert [article.text for article in found] == ["The first story.", "The third story."]
+    assert skipped_at(told) == [str(gone)]
