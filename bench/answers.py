@@ -45,7 +45,7 @@ class Try:
 def seeds(work: Path) -> Iterator[Try]:
     target = IndexFolder(work / "seeds")
     change = Change(from_current=False, offer=Offer((ROOT / "seeds",)))
-    recipe = Recipe(DEFAULT_MODEL, 200)
+    recipe = Recipe(DEFAULT_MODEL, 200, 2)
     build(target, change, recipe, Intake(), Plain(sys.stderr), keep=1, command="bench/answers.py")
     with open_best(target, sys.exit) as generation:
         for line in (ROOT / "tests" / "quality" / "questions.jsonl").read_text(encoding="utf-8").splitlines():

@@ -54,7 +54,7 @@ def index(folder: Path, work: Path, *, passage_tokens: int) -> Generation:
     build(
         target,
         Change(from_current=False, offer=Offer((folder / "corpus.jsonl",))),
-        Recipe(DEFAULT_MODEL, passage_tokens),
+        Recipe(DEFAULT_MODEL, passage_tokens, 2),
         Intake(),
         Plain(sys.stderr),
         keep=1,

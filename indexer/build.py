@@ -20,12 +20,13 @@ from indexer.encoder import Encoder, can_export, export_apart, fingerprint, loca
 from indexer.errors import EncoderError, NoIndexError, SourceError, UsageError
 from indexer.folder import IndexFolder, Manifest
 from indexer.fulltext import FullTextWriter
-from indexer.generation import CORPUS, ENCODER, FULLTEXT, REPORT, VECTORS, Generation, open_best
+from indexer.generation import CORPUS, ENCODER, FULLTEXT, REPORT, TOKENS, VECTORS, Generation, open_best
 from indexer.mentions import Mention, mentions
 from indexer.models import Article, Origin, RawArticle, Span, Vectors
 from indexer.passages import cut, encoded_text
 from indexer.sources import Intake, Offer
 from indexer.sources.document import place_of
+from indexer.tokenvectors import Codes, TokenVectorWriter
 from indexer.vectors import VectorIndex
 
 _WINDOW = 4096  # passages whose texts are in memory at a time
@@ -50,6 +51,7 @@ class Recipe:
 
     model: str
     passage_tokens: int
+    token_bits: int
     trusted_sources: tuple[str, ...] = ()
 
 
@@ -97,13 +99,18 @@ def build(
                 counts = _write_texts(change, base, encoder, max_tokens, recipe, staging, intake, progress)
             corpus = Corpus(staging / CORPUS)
             opened.callback(corpus.close)
-            encoded = _write_vectors(corpus, encoder, base, staging, progress)
+            token_bits = _token_bits(recipe, base, encoder, change)
+            encoded = _write_vectors(corpus, encoder, token_bits, base, staging, progress)
             progress.stage("commit")
             manifest = index.commit(
                 staging,
                 built_by=f"dateline {version('dateline')}",
                 encoder=asdict(encoder.facts),
-                settings={"passage_tokens": max_tokens, "trusted_sources": list(recipe.trusted_sources)},
+                settings={
+                    "passage_tokens": max_tokens,
+                    "token_bits": token_bits,
+                    "trusted_sources": list(recipe.trusted_sources),
+                },
                 counts={
                     "articles": corpus.article_count,
                     "passages": corpus.passage_count,
@@ -170,6 +177,14 @@ def _max_tokens(
             f"passages get {most} tokens, not {recipe.passage_tokens}: {recipe.model} reads no more"
         )
     return min(recipe.passage_tokens, most)
+
+
+def _token_bits(recipe: Recipe, base: Generation | None, encoder: Encoder, change: Change) -> int:
+    """The precision of the token vectors: as it is where a generation is changed, else as the recipe says;
+    0 where the model tells nothing of single tokens."""
+    if change.from_current and base:
+        return int(base.manifest.settings["token_bits"])
+    return recipe.token_bits if encoder.facts.token_dimension else 0
 
 
 def _write_texts(
@@ -302,26 +317,43 @@ def _digest(text: str) -> bytes:
 
 
 def _write_vectors(
-    corpus: Corpus, encoder: Encoder, base: Generation | None, staging: Path, progress: Progress
+    corpus: Corpus, encoder: Encoder, token_bits: int, base: Generation | None, staging: Path, progress: Progress
 ) -> int:
-    """Fills the vector index; returns how many passages had to be encoded."""
+    """Fills the vector index and the token vectors; returns how many passages had to be encoded."""
     vectors: Vectors = np.empty((corpus.passage_count, encoder.facts.dimension), dtype=np.float32)
-    known: dict[bytes, int] = {}
-    if base and base.encoder.facts.fingerprint == encoder.facts.fingerprint:
-        known = {digest: row for row, digest in base.corpus.digests()}
-    old_rows, kept_rows, new_rows = [], [], []
-    for row, digest in corpus.digests():
-        if (old := known.get(digest)) is None:
-            new_rows.append(row)
-        else:
-            kept_rows.append(row)
-            old_rows.append(old)
-    if base and old_rows:
-        vectors[kept_rows] = base.vectors.vectors(np.array(old_rows, dtype=np.int64))
-    progress.stage("vectors", len(new_rows))
-    for start in range(0, len(new_rows), _WINDOW):
-        window = new_rows[start : start + _WINDOW]
-        texts = [encoded_text(article, passage.span) for passage, article in corpus.read(window)]
-        vectors[window] = encoder.encode_passages(texts, progress.advance)
+    known = _known(base, encoder, token_bits)
+    rows = [(row, known.get(digest)) for row, digest in corpus.digests()]
+    to_encode = sum(old is None for _, old in rows)
+    progress.stage("vectors", to_encode)
+    with ExitStack() as opened:
+        tokens = None
+        if token_bits:
+            tokens = opened.enter_context(TokenVectorWriter(staging / TOKENS, bits=token_bits))
+        for start in range(0, len(rows), _WINDOW):
+            window = rows[start : start + _WINDOW]
+            new = [row for row, old in window if old is None]
+            codes: dict[int, Codes] = {}
+            if base:
+                kept = {row: old for row, old in window if old is not None}
+                vectors[list(kept)] = base.vectors.vectors(np.array([*kept.values()], dtype=np.int64))
+                codes = {row: base.tokens.codes(old) for row, old in kept.items()} if base.tokens else {}
+            texts = [encoded_text(article, passage.span) for passage, article in corpus.read(new)]
+            for at, encoded in encoder.stream_passages(texts):
+                vectors[new[at]] = encoded.vector
+                if tokens:
+                    codes[new[at]] = tokens.encode(encoded.tokens)
+                progress.advance()
+            if tokens:
+                for row, _ in window:
+                    tokens.add(codes[row])
     VectorIndex.write(vectors, staging / VECTORS)
-    return len(new_rows)
+    return to_encode
+
+
+def _known(base: Generation | None, encoder: Encoder, token_bits: int) -> dict[bytes, int]:
+    """The passages whose vectors can be taken over, by what was encoded: rows of the base."""
+    if not base or base.encoder.facts.fingerprint != encoder.facts.fingerprint:
+        return {}
+    if token_bits and base.manifest.settings["token_bits"] != token_bits:
+        return {}
+    return {digest: row for row, digest in base.corpus.digests()}

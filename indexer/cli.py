@@ -324,7 +324,9 @@ def _run(
         manifest = build(
             folder,
             Change(from_current, frozenset(remove), offer or Offer()),
-            Recipe(settings.model, settings.passage_tokens, settings.trusted_sources),
+            Recipe(
+                settings.model, settings.passage_tokens, settings.token_bits, settings.trusted_sources
+            ),
             Intake(strict=strict, warn=warn),
             progress,
             keep=settings.keep_generations,

@@ -11,9 +11,11 @@ from indexer.encoder import Encoder
 from indexer.errors import DamagedError, NoIndexError
 from indexer.folder import IndexFolder
 from indexer.fulltext import FullTextIndex
+from indexer.tokenvectors import TokenVectorIndex
 from indexer.vectors import VectorIndex
 
 CORPUS, VECTORS, FULLTEXT, ENCODER = "corpus.sqlite", "vectors.faiss", "fulltext", "encoder"
+TOKENS = "tokens"
 REPORT = "report.jsonl"
 
 
@@ -34,7 +36,10 @@ class Generation:
             self.fulltext = FullTextIndex(self.path / FULLTEXT)
             stored = Encoder(self.path / ENCODER, streams=1)
             self.encoder = encoder if encoder and encoder.facts == stored.facts else stored
+            self.tokens = self._token_vectors()
             counts = {self.corpus.passage_count, len(self.vectors), len(self.fulltext)}
+            if self.tokens:
+                counts.add(len(self.tokens))
             if counts != {self.manifest.counts["passages"]}:
                 raise DamagedError(f"{self.path}: its parts count differently; run: dateline index build")
             if self.vectors.dimension != self.encoder.facts.dimension:
@@ -43,6 +48,14 @@ class Generation:
                     f"{self.encoder.facts.dimension}; run: dateline index build"
                 )
             self._opened = opened.pop_all()
+
+    def _token_vectors(self) -> TokenVectorIndex | None:
+        """None where the settings or the model gave none."""
+        bits = self.manifest.settings["token_bits"]
+        if not bits:
+            return None
+        dimension = self.encoder.facts.token_dimension
+        return TokenVectorIndex(self.path / TOKENS, dimension=dimension, bits=bits)
 
     @property
     def id(self) -> str:

@@ -10,6 +10,10 @@ import numpy.typing as npt
 
 Vectors = npt.NDArray[np.float32]
 """(n, dim), each row of L2 norm 1, so that inner product is cosine."""
+Vector = npt.NDArray[np.float32]
+"""(dim,) of L2 norm 1."""
+TokenVectors = npt.NDArray[np.float32]
+"""(tokens, token_dim), each row of L2 norm 1: what the model makes of each token where it stands."""
 Rows = npt.NDArray[np.int64]
 """(k,) positions of passages in a generation, best first."""
 Scores = npt.NDArray[np.float32]
@@ -109,6 +113,18 @@ class Span(NamedTuple):
 
     start: int
     end: int
+
+
+class Encoded(NamedTuple):
+    """A text as an encoder reads it: as a whole, and token by token.
+
+    `spans` are the tokens' places in the text, one for each row of `tokens`; both are empty where
+    the model tells nothing of single tokens.
+    """
+
+    vector: Vector
+    tokens: TokenVectors
+    spans: list[Span]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,10 @@ class IndexSettings(BaseSettings):
     passage_tokens: Annotated[
         int, Field(ge=16, le=4096, description="most tokens of a passage, as the model counts them")
     ] = 200
+    token_bits: Annotated[
+        Literal[0, 1, 2],
+        Field(description="bits a dimension for the vectors of single tokens; 0 keeps none, and ranks without"),
+    ] = 2
     columns: Annotated[
         dict[ArticleField, str],
         Field(description="what the fields of an article are called in your tables and JSON"),

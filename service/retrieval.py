@@ -1,16 +1,17 @@
 """A question to ranked passages: two searches, fused, filtered before they are ranked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from indexer.corpus import Corpus
 from indexer.duplicates import shingles
 from indexer.generation import Generation
 from indexer.mentions import mentions
-from indexer.models import EVERYTHING, Article, Filters, Mask, Passage, Rows, Scores
+from indexer.models import EVERYTHING, Article, Encoded, Filters, Mask, Passage, Rows, Scores
 from indexer.passages import sentences
 
 Mode = Literal["hybrid", "dense", "lexical"]
@@ -20,6 +21,7 @@ GroupBy = Literal["article", "passage"]
 # Scores are scaled between the first and the hundredth of each ranking, however deep it was
 # read: so a hit's score, and the order, do not depend on which page is asked for.
 _SCALED_DEPTH = 100
+_LATE = 0.6  # the weight of late interaction against the fused score
 _COPIED = 0.4  # of a sentence's three-word runs, for another text to say the same
 _AS_GOOD = 0.8  # of the best copy's score
 
@@ -37,6 +39,8 @@ class SearchQuery:
     sort: Sort = "relevance"
     group_by: GroupBy = "article"
     collapse: bool = True
+    rescored: int = 20
+    """How many passages of the joint ranking are put in order by late interaction; 0 leaves it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ def search(generation: Generation, query: SearchQuery) -> Results:
     `sort="date"` the best hundred of each ranking are put in order of time, newest first,
     undated last.
     """
-    vector = generation.encoder.encode_queries([query.text])[0] if query.mode != "lexical" else None
+    asked_for = generation.encoder.encode_query(query.text) if query.mode != "lexical" else None
     terms = generation.fulltext.terms(query.text) if query.mode != "dense" else []
     # Without a day to count from, only what is said outright: "in March 2025", never "last week".
     asked = [(mention.first, mention.last) for mention in mentions(query.text, None)]
@@ -91,9 +95,11 @@ def search(generation: Generation, query: SearchQuery) -> Results:
     wanted = query.offset + query.limit + 1
     depth = _SCALED_DEPTH if query.sort == "date" else max(_SCALED_DEPTH, wanted)
     while True:
-        dense = generation.vectors.search(vector, depth, allowed) if vector is not None else _NOTHING
+        dense = generation.vectors.search(asked_for.vector, depth, allowed) if asked_for else _NOTHING
         lexical = generation.fulltext.search(terms, depth, query.filters, asked) if terms else _NOTHING
         fused = fuse(dense, lexical)
+        if query.mode == "hybrid" and asked_for:
+            fused = rescore(generation, asked_for, fused, query.rescored)
         found = _distinct(generation, fused, query)
         exhausted = max(len(dense[0]), len(lexical[0])) < depth
         if len(found) >= wanted or exhausted or query.sort == "date":
@@ -127,6 +133,31 @@ def fuse(dense: Ranking, lexical: Ranking) -> list[Fused]:
             ranks[row] = min(rank, ranks.get(row, rank))
     fused = [Fused(row, scores[row], ranks[row], *raws) for row, raws in found.items()]
     return sorted(fused, key=lambda one: (-one.score, one.best_rank, one.row))
+
+
+def rescore(generation: Generation, asked: Encoded, fused: list[Fused], most: int) -> list[Fused]:
+    """The ranking with its first `most` passages in the order of late interaction and fused score together.
+
+    A passage's vector is one for all that it says; its tokens' vectors tell whether it has what the
+    question asks for. The scores stay between those of the first and the last that are put in order, so
+    whatever lies below stays below, on every page.
+    """
+    top = fused[:most]
+    if not generation.tokens or not len(asked.tokens) or len(top) < 2:  # noqa: PLR2004
+        return fused
+    late = _between(generation.tokens.late_interaction(asked.tokens, [one.row for one in top]))
+    before = _between(np.array([one.score for one in top]))
+    joint = _LATE * late + (1 - _LATE) * before
+    floor, height = top[-1].score, top[0].score - top[-1].score
+    ordered = [replace(one, score=floor + height * float(score)) for one, score in zip(top, joint, strict=True)]
+    return sorted(ordered, key=lambda one: (-one.score, one.best_rank, one.row)) + fused[most:]
+
+
+def _between(scores: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """To [0, 1]: 1 the best, 0 the worst."""
+    least, most = float(scores.min()), float(scores.max())
+    scaled = (scores.astype(np.float64) - least) / (most - least) if most > least else np.ones(len(scores))
+    return scaled
 
 
 def _scaled(scores: Scores) -> list[float]:

@@ -46,7 +46,7 @@ def build_index(
     return build(
         IndexFolder(index),
         Change(from_current=from_current, offer=Offer(paths)),
-        Recipe(DEFAULT_MODEL, 200, trusted_sources),
+        Recipe(DEFAULT_MODEL, 200, 2, trusted_sources),
         Intake(strict=strict),
         Silent(),
         keep=keep,

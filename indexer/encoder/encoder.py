@@ -1,6 +1,6 @@
 """An encoder as a generation stores it: a graph or a saved model, its tokenizer, its facts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -9,16 +9,16 @@ from typing import Protocol
 import numpy as np
 from tokenizers import Tokenizer
 
-from indexer.encoder.facts import TOKENIZER, Facts, Kind, OnDone
+from indexer.encoder.facts import TOKENIZER, Facts, Kind
 from indexer.errors import EncoderError
-from indexer.models import Span, Vectors
+from indexer.models import Encoded, Span, Vectors
 
 
 class Runtime(Protocol):
     """What runs the network; pooling and normalisation are its last steps."""
 
-    def encode(self, texts: Sequence[str], kind: Kind, on_done: OnDone) -> Vectors:
-        """Returns (n, dim) float32 unit rows; `on_done` is told of each finished batch's size."""
+    def encode(self, texts: Sequence[str], kind: Kind) -> Iterator[tuple[int, Encoded]]:
+        """Yields each text's position with what it became, in whatever order they are done."""
 
 
 class Encoder:
@@ -55,23 +55,34 @@ class Encoder:
         """Loads the network now rather than in the first question's time."""
         self.encode_queries(["warm"])
 
+    def encode_query(self, text: str) -> Encoded:
+        """A question as a whole and token by token."""
+        ((_, encoded),) = self._encode([text], "query")
+        return encoded
+
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Returns (n, dim) float32 rows of L2 norm 1, so that inner product is cosine in [-1, 1]."""
-        return self._encode(texts, "query", lambda _: None)
+        return self._gathered(texts, "query")
 
-    def encode_passages(self, texts: Sequence[str], on_done: OnDone = lambda _: None) -> Vectors:
-        """Like `encode_queries`, as the model treats passages.
+    def encode_passages(self, texts: Sequence[str]) -> Vectors:
+        """Like `encode_queries`, as the model treats passages."""
+        return self._gathered(texts, "passage")
 
-        `on_done` is told the size of each finished batch.
-        """
-        return self._encode(texts, "passage", on_done)
+    def stream_passages(self, texts: Sequence[str]) -> Iterator[tuple[int, Encoded]]:
+        """Like `encode_passages`, token by token too: each text's position and what it became, in
+        whatever order they are done."""
+        return self._encode(texts, "passage")
 
-    def _encode(self, texts: Sequence[str], kind: Kind, on_done: OnDone) -> Vectors:
-        if not texts:
-            return np.empty((0, self.facts.dimension), dtype=np.float32)
+    def _gathered(self, texts: Sequence[str], kind: Kind) -> Vectors:
+        vectors = np.empty((len(texts), self.facts.dimension), dtype=np.float32)
+        for at, encoded in self._encode(texts, kind):
+            vectors[at] = encoded.vector
+        return vectors
+
+    def _encode(self, texts: Sequence[str], kind: Kind) -> Iterator[tuple[int, Encoded]]:
         with self._loading:
             runtime = self._runtime
-        return runtime.encode(texts, kind, on_done)
+        return runtime.encode(texts, kind)
 
 
 def read_tokenizer(folder: Path) -> Callable[[str], Sequence[Span]]:

@@ -31,7 +31,7 @@ _PACKAGED = {
         "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     ),
 }
-_FORMAT = b"dateline encoder 1\n"  # goes into every fingerprint: a new export is a new encoder
+_FORMAT = b"dateline encoder 2\n"  # goes into every fingerprint: a new export is a new encoder
 _FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 _OTHER_FRAMEWORKS = ("onnx", "openvino")
 _LEAST_COSINE = 0.999
@@ -131,7 +131,7 @@ def export(model: str, source: Path, target: Path, warn: Callable[[str], None]) 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             loaded.save(str(target / MODEL), create_model_card=False)
-        facts = replace(facts, runtime="sentence-transformers", least_cosine=1.0)
+        facts = replace(facts, runtime="sentence-transformers", token_dimension=0, least_cosine=1.0)
         facts.write(target)
     return Facts.read(target)
 
@@ -197,11 +197,21 @@ def _facts(model: str, source: Path, loaded: "SentenceTransformer") -> Facts:
         fingerprint=fingerprint(source),
         runtime="openvino",
         dimension=int(loaded.encode(["dimension"], show_progress_bar=False).shape[1]),
+        token_dimension=_token_dimension(loaded),
         max_tokens=int(min([limit for limit in limits if limit] + [_NO_LIMIT])),
         query_prompt=_prompt(loaded, "query"),
         passage_prompt=_prompt(loaded, "document", "passage", "corpus"),
         least_cosine=0.0,
     )
+
+
+def _token_dimension(loaded: "SentenceTransformer") -> int:
+    """That of the network's last layer; 0 where the model has no vectors of single tokens."""
+    try:
+        tokens: Any = loaded.encode("dimension", output_value="token_embeddings", show_progress_bar=False)
+    except (KeyError, ValueError, TypeError):
+        return 0
+    return int(tokens.shape[1])
 
 
 def _prompt(loaded: "SentenceTransformer", *names: str) -> str:
@@ -221,21 +231,33 @@ def _convert(loaded: "SentenceTransformer", facts: Facts, target: Path) -> str:
     from indexer.encoder.openvino import convert  # noqa: PLC0415
 
     class Network(torch.nn.Module):
-        """The whole model as one function of token ids and mask, ending in unit vectors."""
+        """The whole model as one function of token ids and mask, ending in unit vectors: the texts' and
+        those of their tokens, these turned at random, which leaves every cosine between them and makes
+        their dimensions alike."""
 
         def __init__(self) -> None:
             super().__init__()
             self.model = loaded
+            self.register_buffer("turn", turn)
 
-        def forward(self, input_ids: "torch.Tensor", attention_mask: "torch.Tensor") -> "torch.Tensor":
+        def forward(
+            self, input_ids: "torch.Tensor", attention_mask: "torch.Tensor"
+        ) -> tuple["torch.Tensor", "torch.Tensor"]:
             features = {
                 "input_ids": input_ids,
                 "attention_mask": attention_mask,
                 "token_type_ids": torch.zeros_like(input_ids),
             }
-            pooled: torch.Tensor = self.model(features)["sentence_embedding"]
-            return torch.nn.functional.normalize(pooled, dim=-1)
+            told = self.model(features)
+            texts, tokens = (
+                torch.nn.functional.normalize(told[name], dim=-1)
+                for name in ("sentence_embedding", "token_embeddings")
+            )
+            return texts, tokens @ self.turn
 
+    turn, _ = torch.linalg.qr(
+        torch.randn(facts.token_dimension, facts.token_dimension, generator=torch.Generator().manual_seed(1))
+    )
     ids = torch.ones(2, 7, dtype=torch.long)
     mask = torch.ones_like(ids)
     mask[1, 5:] = 0

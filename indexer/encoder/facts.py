@@ -1,7 +1,6 @@
 """What every part of an encoder's folder agrees on: its file names, and the facts of its model."""
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -9,7 +8,6 @@ from typing import Literal
 from indexer.errors import DamagedError
 
 Kind = Literal["query", "passage"]
-OnDone = Callable[[int], None]
 TOKENIZER = "tokenizer.json"
 _FACTS = "encoder.json"
 
@@ -18,8 +16,8 @@ _FACTS = "encoder.json"
 class Facts:
     """What a generation says of its encoder; written beside it as JSON.
 
-    `fingerprint` identifies the model's files, `max_tokens` counts the special tokens (longer
-    texts are truncated), `least_cosine` is the smallest agreement with sentence-transformers
+    `fingerprint` identifies the model's files, `token_dimension` is that of a single token's vector (0
+    where the model has none), `max_tokens` counts the special tokens (longer texts are truncated), `least_cosine` is the smallest agreement with sentence-transformers
     that the export measured, in [-1, 1].
     """
 
@@ -27,6 +25,7 @@ class Facts:
     fingerprint: str
     runtime: Literal["openvino", "sentence-transformers"]
     dimension: int
+    token_dimension: int
     max_tokens: int
     query_prompt: str
     passage_prompt: str

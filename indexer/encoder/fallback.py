@@ -1,14 +1,14 @@
 """Runs a model by sentence-transformers itself, where it could not be exported."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Lock
 
 import numpy as np
 
-from indexer.encoder.facts import Facts, Kind, OnDone
+from indexer.encoder.facts import Facts, Kind
 from indexer.errors import EncoderError
-from indexer.models import Vectors
+from indexer.models import Encoded
 
 MODEL = "model"
 _WINDOW = 64
@@ -29,15 +29,13 @@ class SentenceTransformersRuntime:
         self._prompts = {"query": facts.query_prompt, "passage": facts.passage_prompt}
         self._model = SentenceTransformer(str(folder / MODEL), trust_remote_code=False)
 
-    def encode(self, texts: Sequence[str], kind: Kind, on_done: OnDone) -> Vectors:
-        """As `Runtime.encode`."""
+    def encode(self, texts: Sequence[str], kind: Kind) -> Iterator[tuple[int, Encoded]]:
+        """As `Runtime.encode`; of single tokens it tells nothing."""
         encode = self._model.encode_query if kind == "query" else self._model.encode_document
-        parts = []
         for start in range(0, len(texts), _WINDOW):
             window = list(texts[start : start + _WINDOW])
             prompt = self._prompts[kind]
             with self._lock:
                 found = encode(window, prompt=prompt, normalize_embeddings=True, show_progress_bar=False)
-            parts.append(np.asarray(found))
-            on_done(len(window))
-        return np.concatenate(parts).astype(np.float32)
+            for at, vector in enumerate(np.asarray(found, dtype=np.float32), start=start):
+                yield at, Encoded(vector, np.empty((0, 0), np.float32), [])

@@ -13,10 +13,10 @@ import numpy.typing as npt
 import openvino as ov
 from openvino import properties
 from openvino.properties import hint
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
-from indexer.encoder.facts import TOKENIZER, Facts, Kind, OnDone
-from indexer.models import Vectors
+from indexer.encoder.facts import TOKENIZER, Facts, Kind
+from indexer.models import Encoded, Span
 
 if TYPE_CHECKING:
     import torch
@@ -63,21 +63,23 @@ class OpenVinoRuntime:
         for _ in range(streams):
             self._idle.put(compiled.create_infer_request())
 
-    def encode(self, texts: Sequence[str], kind: Kind, on_done: OnDone) -> Vectors:
+    def encode(self, texts: Sequence[str], kind: Kind) -> Iterator[tuple[int, Encoded]]:
         """As `Runtime.encode`."""
-        vectors = np.empty((len(texts), self._dimension), dtype=np.float32)
+        prompt = self._prompts[kind]
         for start in range(0, len(texts), _WINDOW):
-            prompted = [self._prompts[kind] + text for text in texts[start : start + _WINDOW]]
-            ids = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(prompted)]
-            for batch, rows in self._infer(ids, _batches([len(tokens) for tokens in ids])):
-                vectors[[start + at for at in batch]] = rows
-                on_done(len(batch))
-        return vectors
+            window = [prompt + text for text in texts[start : start + _WINDOW]]
+            encodings = self._tokenizer.encode_batch(window)
+            ids = [encoding.ids for encoding in encodings]
+            for batch, request in self._infer(ids, _batches([len(tokens) for tokens in ids])):
+                vectors, tokens = _outputs(request)
+                for at, vector, rows in zip(batch, vectors, tokens, strict=True):
+                    said, spans = _said(encodings[at], len(prompt))
+                    yield start + at, Encoded(vector, rows[said], spans)
 
     def _infer(
         self, ids: list[list[int]], batches: Iterable[list[int]]
-    ) -> Iterator[tuple[list[int], Vectors]]:
-        """Runs batches side by side; yields each with its rows, oldest first."""
+    ) -> Iterator[tuple[list[int], ov.InferRequest]]:
+        """Runs batches side by side; yields each with its ended request, oldest first."""
         running: deque[tuple[list[int], ov.InferRequest]] = deque()
         try:
             for batch in batches:
@@ -87,14 +89,16 @@ class OpenVinoRuntime:
                     # Who holds requests ends one of them; only who holds none may wait for
                     # others, so that nobody waits in a ring.
                     if running:
-                        yield running[0][0], _rows(running[0][1])
+                        running[0][1].wait()
+                        yield running[0]
                         request = running.popleft()[1]
                     else:
                         request = self._idle.get()
                 running.append((batch, request))
                 request.start_async(_padded([ids[at] for at in batch], self._max_tokens), share_inputs=False)
             while running:
-                yield running[0][0], _rows(running[0][1])
+                running[0][1].wait()
+                yield running[0]
                 self._idle.put(running.popleft()[1])
         finally:
             # Whatever went wrong, every request goes back: a lost one would be missed for ever.
@@ -104,10 +108,23 @@ class OpenVinoRuntime:
                 self._idle.put(request)
 
 
-def _rows(request: ov.InferRequest) -> Vectors:
-    request.wait()
-    rows: Vectors = request.get_output_tensor().data.copy()
-    return rows
+def _outputs(request: ov.InferRequest) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """The texts' vectors (n, dim) and those of their tokens (n, length, token_dim)."""
+    texts, tokens = (request.get_output_tensor(at).data.copy() for at in (0, 1))
+    return texts, tokens
+
+
+def _said(encoding: Encoding, prompt: int) -> tuple[slice, list[Span]]:
+    """Which of the tokens stand for the text itself, after a prompt of so many characters, and where."""
+    spans = [
+        (at, Span(start - prompt, end - prompt))
+        for at, ((start, end), special) in enumerate(
+            zip(encoding.offsets, encoding.special_tokens_mask, strict=True)
+        )
+        if not special and start >= prompt
+    ]
+    first = spans[0][0] if spans else 0
+    return slice(first, first + len(spans)), [span for _, span in spans]
 
 
 def _batches(lengths: list[int]) -> Iterator[list[int]]:

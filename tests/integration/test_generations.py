@@ -293,7 +293,7 @@ def test_a_change_keeps_the_model_and_the_passages_of_its_index(index: Path, tmp
     after = build(
         folder,
         Change(from_current=True, offer=Offer((new,))),
-        Recipe("another/model", 32),
+        Recipe("another/model", 32, 2),
         Intake(),
         Silent(),
         keep=5,
@@ -309,7 +309,7 @@ def test_removing_an_article_that_is_not_there_changes_nothing(index: Path) -> N
     before = folder.ids()
     change = Change(from_current=True, remove=frozenset({SEED_ID, "no-such-article"}))
     with pytest.raises(UsageError, match="no-such-article: no such article"):
-        build(folder, change, Recipe(DEFAULT_MODEL, 200), Intake(), Silent(), keep=5, command="test")
+        build(folder, change, Recipe(DEFAULT_MODEL, 200, 2), Intake(), Silent(), keep=5, command="test")
     assert folder.ids() == before
 
 
