@@ -350,8 +350,8 @@ def _stands_free(text: str, one: _Dated | Span) -> bool:
         return True
     if _CLAUSE.search(before) or _VERB_FOLLOWS.search(after):
         return False
-    if isinstance(one, _Dated) and one.lead in _SINCE | _AFTER | _BEFORE and _RANKED.search(before):
-        return False
+    if isinstance(one, _Dated) and one.lead in _SINCE | _AFTER | _BEFORE | _UNTIL:
+        return _RANKED.search(before) is None
     governed = _GOVERNED.search(before)
     return governed is None or bool(_AUXILIARY.search(governed[0]))
 

@@ -99,11 +99,13 @@ _SAY = """
     describe disagree dismiss dispute doubt emphasise emphasize estimate expect explain favour favor fear feel forecast
     foresee guess hope imagine insist judge justify mention object oppose point praise predict prefer promise
     propose rate react recommend regard regret reject reply report request respond say see speak state stress
-    suggest support suspect tell think underline urge value view vow want warn welcome wish wonder write
+    suggest support suspect tell think underline urge value view vow want warn welcome wish wonder
 """.split()
-_PAST = "said thought felt told saw spoke foresaw wrote denied replied justified".split()
+_PAST = "said thought felt spoke foresaw denied replied justified denies replies justifies".split()
 _SAYING = "|".join(_SAY)
-_SAID = "|".join([*(rf"{word}s|{word}e?d" for word in _SAY), *_PAST, "denies", "replies", "justifies"])
+# What a question for "who" may ask of anybody who acts is left out.
+_ACTS = set("ask back call report see tell view welcome".split())
+_SAID = "|".join([*(rf"{word}(?:s|e?d)" for word in _SAY if word not in _ACTS), *_PAST])
 _OPINION = (
     r"(?:views?|opinions?|reactions?|positions?|stance|take|thoughts?|comments?|statements?|responses?|reply|answer"
     r"|arguments?|criticisms?|attitude|demands?|assessment|expectations?|predictions?|warnings?|remarks?"
@@ -114,7 +116,7 @@ _NAME = rf"(?:[Tt]he (?:[\w-]+ ){{0,3}}?[\w'-]+(?: of (?:the )?{_CAPITALISED})?|
 _ADVERB = r"(?:(?:also|still|really|now|actually|first|then|ever|later|once|not|currently|recently) )*"
 _ASKED = re.compile(
     rf"""\b(?:do|does|did|has|have|had|will|would|could|might|should)\ (?P<name>\S[^,?;:!]{{1,80}}?)\ {_ADVERB}
-    (?:(?:have|had)\ to\ say|make\ of|(?:been\ )?(?:saying|said|told)|(?:{_SAYING}))\b(?!')""",
+    (?:(?:have|had)\ to\ say|make\ of|(?:been\ )?(?:saying|said|told)|(?:{_SAYING})|(?:{_SAID}))\b(?!')""",
     re.VERBOSE | re.IGNORECASE,
 )
 _VIEW = re.compile(
@@ -142,7 +144,7 @@ _THINGS = set(
     book film treaty contract ruling map sign bridge ferry storm flood""".split()
 )
 _NOBODY = set(
-    """he she they it you we i one this that these those there what who which whom people anyone anybody someone
+    """he she they it you we i been one this that these those there what who which whom people anyone anybody someone
     somebody everyone everybody nobody today yesterday tomorrow week month year let here him her them""".split()
 )
 _ROLE = re.compile(

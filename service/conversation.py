@@ -1,0 +1,452 @@
+"""A follow-up as a question of its own: "and in the Arctic?" after "What does Gabuev expect from …?"."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from indexer.mentions import plain
+from service.speakers import Speaker, find_speaker, is_name, is_role
+
+_TURNS = 10  # the last of a conversation; what was said before is no longer meant
+_LONGEST = 2000  # characters read of a question or an answer
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question that was asked, the answer it got, and whom that answer quotes."""
+
+    question: str
+    answer: str = ""
+    speaker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """A question that stands alone; unless `changed`, the one that was asked."""
+
+    question: str
+    changed: bool
+
+
+def rewrite(question: str, turns: Sequence[Turn]) -> Rewritten:
+    """What a follow-up asks, told without the turns before it, the oldest of which comes first.
+
+    Precision first: a question with a subject of its own is left alone, and so is one that the turns do
+    not complete. A turn's question may be a follow-up itself.
+    """
+    talk = _Talk()
+    for turn in turns[-_TURNS:]:
+        talk.hear(_resolved(turn.question[:_LONGEST], talk), turn)
+    rewritten = _resolved(question, talk) if len(question) <= _LONGEST else question
+    return Rewritten(rewritten, rewritten != question)
+
+
+@dataclass(slots=True)
+class _Talk:
+    """What was spoken of: the last question as it stands alone, who speaks in it, and whom and what it and
+    those before it were about, the likeliest first."""
+
+    question: str = ""
+    speaker: Speaker | None = None
+    people: list[str] = field(default_factory=list)
+    topics: list[str] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+    text: str = ""
+
+    def hear(self, question: str, turn: Turn) -> None:
+        answer = plain(turn.answer[:_LONGEST])
+        self.question = plain(question)
+        self.speaker = find_speaker(self.question)
+        self.text = f"{self.question}\n{answer}\n{self.text}"[: _TURNS * _LONGEST]
+        parts = list(_parts(self.question))
+        owners = [_GENITIVE.split(part.text)[0] for part in parts]
+        names = [name for name in owners if is_name(name) and not name.startswith("the ")]
+        roles = [part.text for part in parts if is_role(part.text)]
+        told = [match[0] for match in _NAME.finditer(answer) if self.is_person(match[0])]
+        asked = [self.speaker.name] if self.speaker and self.speaker.name else []
+        certain = [*asked, *filter(self.is_person, names), *roles]
+        quoted = [turn.speaker] if turn.speaker else []
+        # A name that nothing tells of may be a person's too, if no place stands for it.
+        likely = [name for name, part in zip(owners, parts, strict=True) if name in names and not part.placed]
+        self.people = _distinct([*certain, *quoted, *told, *likely, *self.people])
+        self.topics = _distinct([*self._topics(parts), *self.topics])
+        self.places = _distinct([*(match[0] for match in _PLACE.finditer(self.question)), *self.places])
+
+    def _topics(self, parts: Sequence["_Part"]) -> Iterator[str]:
+        """What "it" may be after this question: what it asks somebody about, else what it is about."""
+        if self.speaker and (topic := _CLAUSE.split(self.speaker.topic)[0].strip(" ,")):
+            if not self.question[: self.speaker.topic_span.start].endswith(" to "):  # "to shut the plant"
+                yield topic
+        for part in parts:
+            person = is_role(part.text) or self.is_person(part.text)
+            if not person and not (self.speaker and part.start < self.speaker.topic_span.start):
+                yield self.question[part.start : part.whole_end]
+
+    def is_person(self, name: str) -> bool:
+        """Whether the conversation shows that a name is somebody's: who speaks, bears a title, or is told of."""
+        if self.speaker and self.speaker.name and name in self.speaker.name:
+            return True
+        name = re.escape(name)
+        return bool(
+            re.search(
+                rf"\b{name},? (?:{_SAYS})\b|\b(?:{_SAYS}) (?:{_TITLE} )?{name}\b|\b{_TITLE} {name}\b"
+                rf"|\b{name}, (?:who|an?|the \w+ (?:who|of|for))\b|\b[Ww]ho (?:is|was) {name}\b",
+                self.text,
+            )
+        )
+
+
+_SAYS = (
+    "said|says|told|added|argued|stated|warned|thinks|believes|expects|writes|wrote|announced|replied|elaborated"
+)
+_TITLE = r"(?:Mr|Mrs|Ms|Dr|Sir|President|Mayor|Captain|Minister|Councillor|Judge|Senator|Chancellor)\.?"
+_NAME = re.compile(r"[A-Z][\w-]+(?: [A-Z][\w-]+)+|(?<=[a-z,] )[A-Z][\w-]+|[A-Z][\w-]+(?= (?:said|says|added)\b)")
+_PLACE = re.compile(r"\b(?:in|at|near) (?:the (?:[\w-]+ ){0,2}[\w-]+|[A-Z][\w-]+(?: [A-Z][\w-]+)*)")
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(name for name in names if name))
+
+
+# What a question is made of.
+
+_AUXILIARY = r"(?:is|are|was|were|do|does|did|has|have|had|will|would|can|could|should|may|might|must)"
+_PREPOSITIONS = set(
+    """in at on for about of from to with by during under near against after before since between over into
+    through without until as than instead regarding towards behind according""".split()
+)
+_STOPS = _PREPOSITIONS | set(
+    f"""{_AUXILIARY[3:-1].replace("|", " ")} been be and or but that which who whom whose what when where why how if
+    because while not he she they it him them there this these those now next then today yesterday so far
+    still also just already finally exactly most more much many ever become became get go come""".split()
+)
+_DETERMINERS = set("the a an his her its their our".split())
+_CLAUSE = re.compile(rf",| \b(?:{_AUXILIARY}|that|who|which|when|if|because|while|to)\b")
+_WORD = re.compile(r"[\w&](?:[\w.&'-]*\w)?(?:'(?= ))?")
+_GENITIVE = re.compile(r"'s?(?: |$)")
+_PARTICIPLE = re.compile(r"\w+(?:ed|en|own|uilt|old|ought|aid|eld)")
+# Of these a question asks what they belong to: the price of the bridge is the bridge's.
+_ATTRIBUTES = set(
+    "price cost costs number name size height length date age result results future state status rest end".split()
+)
+
+
+class _Part(NamedTuple):
+    """A name or a noun with its article in a question; `whole_end` takes an "of …" behind it along, and
+    `placed` tells that it stands where a place would."""
+
+    start: int
+    text: str
+    whole_end: int
+    placed: bool
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+
+def _parts(question: str) -> Iterator[_Part]:
+    """What a question names, in order. Without a grammar: a verb is known by its place behind a subject."""
+    chunks = list(_chunks(question))
+    for at, (start, end, before) in enumerate(chunks):
+        whole_end = end
+        for next_start, next_end, next_before in chunks[at + 1 : at + 2]:
+            if next_before in {"of", "at", "for"} and question[end:next_start].split() == [next_before]:
+                whole_end = next_end
+        yield _Part(start, question[start:end], whole_end, before in {"in", "at", "from", "near", "of", "to"})
+
+
+def _chunks(question: str) -> Iterator[tuple[int, int, str]]:
+    """Start and end of each, and the word before it, small."""
+    words = list(_WORD.finditer(question))
+    at = 0
+    before = ""
+    while at < len(words):
+        first = words[at]
+        determined = first[0].lower() in _DETERMINERS
+        if first[0].lower() in _STOPS or not (determined or (first[0][:1].isupper() and at > 0)):
+            before = first[0].lower()
+            at += 1
+            continue
+        until = at + 1
+        while until < len(words) and _goes_on(question, words[until - 1], words[until], determined=determined):
+            until += 1
+        follows_auxiliary = re.fullmatch(_AUXILIARY, before) is not None
+        if determined and follows_auxiliary and until - at > 2 and _is_verb(question, words, until - 1, before):  # noqa: PLR2004
+            until -= 1
+        if until - at > determined:
+            yield first.start(), words[until - 1].end(), before
+        before = words[until - 1][0].lower()
+        at = until
+
+
+def _is_verb(question: str, words: list[re.Match[str]], at: int, auxiliary: str) -> bool:
+    """Whether the last word behind an auxiliary and a noun is what the noun does, by what follows."""
+    word, rest = words[at][0], question[words[at].end() :]
+    if auxiliary in {"is", "are", "was", "were", "has", "have", "had"}:
+        return _PARTICIPLE.fullmatch(word) is not None
+    if rest.startswith(" of "):
+        return word in {"think", "make", "speak", "approve", "hear"}
+    return not _VERB_COMES.match(rest)
+
+
+# "not", or a place with a small word behind it: "at Tanyard Lane cost".
+_VERB_COMES = re.compile(
+    r" (?:not|also|still|ever|finally|already|just|now|actually|become|get|go|come)\b"
+    r"|(?: (?:in|at|near|from) (?:the )?(?:[A-Z][\w-]*[ ?])+)(?:[a-z]+)\b(?<! in)(?<! on)(?<! at)"
+)
+
+
+def _goes_on(question: str, last: re.Match[str], word: re.Match[str], *, determined: bool) -> bool:
+    lower = word[0].lower()
+    if question[last.end() : word.start()] != " " or lower in _STOPS or lower in _DETERMINERS:
+        return False
+    return determined or word[0][:1].isupper() or word[0] == "&" or bool(_GENITIVE.search(last[0]))
+
+
+# The forms of a follow-up.
+
+
+def _resolved(question: str, talk: _Talk) -> str:
+    """The question as it stands alone; itself where it does already or nothing tells."""
+    text = plain(question)
+    if not talk.question or not text.strip():
+        return question
+    for form in (_more, _bare, _fragment, _pronouns, _unsaid):
+        if (found := form(text, talk)) is not None:
+            return found[:1].upper() + found[1:]
+    return question
+
+
+def _more(text: str, talk: _Talk) -> str | None:
+    """ "Tell me more": the same question again."""
+    return talk.question if _MORE.fullmatch(text) else None
+
+
+_MORE = re.compile(
+    r"""\W*(?:(?:and|please|ok|okay)\W+)*(?:(?:tell|show|give)(?:\ me|\ us)?(?:\ some|\ a\ bit|\ a\ little)?\ more
+    (?:\ (?:about|on|of)\ (?:it|that|this))?|more|go\ on|what\ else|anything\ else|say\ more|(?:any\ |more\ )details)\W*""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def _bare(text: str, talk: _Talk) -> str | None:
+    """ "Why?", "And when was that?": the word for what is asked, put to the last question."""
+    match = _BARE.fullmatch(text)
+    if match is None:
+        return None
+    word = match["word"].lower()
+    asked = talk.question.rstrip(" ?!.")
+    if match["more"]:
+        return f"{asked}, and {word}{match['more']}?"
+    if _YES_OR_NO.match(asked):
+        return f"{word} {asked[:1].lower()}{asked[1:]}?"
+    if (opening := _ADVERBIAL.match(asked)) is not None:
+        return f"{word} {asked[opening.end() :]}?"
+    return f"{asked}, and {word}?"
+
+
+_BARE = re.compile(
+    r"""\W*(?:(?:and|but|so|ok|okay)\W+)*(?P<word>why\ not|why|since\ when|until\ when|when|where|how\ much|how\ many
+    |how\ long|how\ often|how|by\ how\ much|by\ whom|who|which\ one|with\ whom|what\ for|by\ how\ many|how\ come
+    |(?:under|in|for|at|to|on|from|by)\ (?:which|what)\ [a-z]+)
+    (?P<more>\ so\ [a-z]+|(?<=many)\ [a-z]+s)?(?:\ (?:exactly|then|so|(?:is|was|did|will|has)\ (?:that|this|it)(?:\ (?:happen|be|happened))?))?\W*""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_YES_OR_NO = re.compile(rf"{_AUXILIARY} ", re.IGNORECASE)
+_ADVERBIAL = re.compile(rf"(?:why|when|where|how)(?: exactly)? (?={_AUXILIARY} )", re.IGNORECASE)
+
+
+def _fragment(text: str, talk: _Talk) -> str | None:
+    """ "And in the Arctic?", "What about Ashgrove?": the last question, with this in the place of what is of
+    its kind, or behind it."""
+    match = _ELLIPSIS.fullmatch(text) or _SHORT.fullmatch(text)
+    if match is None:
+        return None
+    words = match["rest"].strip(" ,")
+    if (owner := re.match(r"(?:his|her) (?=\w)", words, re.IGNORECASE)) and talk.people:
+        words = f"{_genitive(talk.people[0])} {words[owner.end() :]}"
+    asked = talk.question.rstrip(" ?!.")
+    if _TIME.fullmatch(words):
+        return f"{_TIME_AT_END.sub('', asked)} {words}?"
+    if _SENTENCE.search(words):
+        return None
+    if (lead := _LED.match(words)) is not None and lead[0].strip().lower() in _PREPOSITIONS:
+        return f"{_phrase_exchanged(asked, words, lead[0].strip().lower())}?"
+    return f"{_part_exchanged(asked, words, talk)}?"
+
+
+_ELLIPSIS = re.compile(
+    r"""\W*(?:(?:and|but|or|so|ok|okay)\W+)*(?:(?:what|how)\ about|and|or|also|but)\W+
+    (?P<rest>[^?!\n]{2,80}?)(?:\ (?:then|too|as\ well))?[\s?!.]*""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_SHORT = re.compile(
+    r"""\s*(?P<rest>(?:[Ii]n|[Aa]t|[Oo]n|[Ff]or|[Ss]ince|[Bb]efore|[Aa]fter|[Dd]uring|[Uu]nder|[Nn]ear|[Tt]he)
+    \ [^?!\n,;:]{1,40}|[A-Z][^?!\n,;:]{1,40})\s*\?\s*""",
+    re.VERBOSE,
+)
+_SENTENCE = re.compile(
+    rf"""\b(?:{_AUXILIARY}|what|who|whom|whose|why|how|which|when|where|tell|show|he|she|they|him|her|his|their|them
+    |it|its|this|that|said|says|you|we)\b""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_MONTH_OR_DAY = (
+    "(?:january|february|march|april|may|june|july|august|september|october|november|december"
+    "|(?:mon|tues|wednes|thurs|fri|satur|sun)day)"
+)
+_TIMES = (
+    r"(?:(?:in|on|since|before|after|until|during|over|from) )?(?:the )?"
+    rf"(?:(?:last|this|next|past) (?:(?:\w+ )?(?:days?|weeks?|months?|years?|weekend|spring|summer|autumn|winter)"
+    rf"|{_MONTH_OR_DAY})|yesterday|today|tomorrow|now|(?:\d{{1,2}} )?{_MONTH_OR_DAY}(?: \d{{4}})?|[12]\d{{3}})"
+)
+_TIME = re.compile(_TIMES, re.IGNORECASE)
+_TIME_AT_END = re.compile(rf",? {_TIMES}$", re.IGNORECASE)
+_LED = re.compile(r"\w+ ")
+_ALIKE = ({"in", "at", "near"}, {"about", "on", "of"}, {"during", "after", "before"})
+
+
+def _phrase_exchanged(asked: str, words: str, lead: str) -> str:
+    """The question with its last phrase of such a preposition exchanged, else with this one behind it."""
+    leads = next((alike for alike in _ALIKE if lead in alike), {lead})
+    phrases = list(re.finditer(rf" (?:{'|'.join(sorted(leads))}) (?:[\w'.-]+ ?){{1,5}}$", asked))
+    if phrases and phrases[-1][0].split()[-1][:1].isupper() == words.split()[-1][:1].isupper():
+        return f"{asked[: phrases[-1].start()]} {words}"
+    return f"{asked} {words}"
+
+
+def _part_exchanged(asked: str, words: str, talk: _Talk) -> str:
+    """The question put to somebody else, or asked about something else."""
+    speaker = talk.speaker
+    known = re.search(rf"\b{re.escape(words)}\b", talk.text)
+    person = talk.is_person(words) or is_role(words) or (is_name(words) and not known)
+    if speaker and speaker.name and person:
+        start, end = speaker.span
+        return f"{asked[:start]}{words}{asked[end:]}"
+    if speaker and speaker.topic and speaker.topic_span.start > speaker.span.end:
+        start, end = speaker.topic_span
+        return f"{asked[:start]}{words}{asked[end:]}"
+    parts = list(_parts(asked))
+    alike = [part for part in parts if is_name(part.text) == is_name(words)] or parts
+    if not alike:
+        return f"{asked}, {words}"
+    part = alike[-1]
+    for outer in alike[:-1]:
+        if outer.whole_end == part.end and outer.text.split()[-1].lower() not in _ATTRIBUTES:
+            part = outer
+    end = part.whole_end if part.text.split()[-1].lower() not in _ATTRIBUTES else part.end
+    return f"{asked[: part.start]}{words}{asked[end:]}"
+
+
+def _pronouns(text: str, talk: _Talk) -> str | None:
+    """ "What did he say of it?": names for the words that stand for them."""
+    found: list[str] = []
+    kinds: set[str] = set()
+    people = (name for name in talk.people if not _is_group(name))
+    done = 0
+    for match in _PRONOUN.finditer(text):
+        kind = match.lastgroup or ""
+        if kind in kinds or _has_own(text, match, kind, talk):
+            continue
+        meant = next(people, None) if kind in {"he", "she"} else _thing(kind, talk)
+        if meant is None or (kind == "it" and _EXPLETIVE.match(text, match.end())):
+            continue
+        kinds.add(kind)
+        found += [text[done : match.start()], _genitive(meant) if _possessive(text, match) else meant]
+        done = match.end()
+    if not found:
+        return None
+    return _with_topic("".join([*found, text[done:]]), talk)
+
+
+_PRONOUN = re.compile(
+    rf"""\b(?:(?P<he>he|him|his)|(?P<she>she|her)|(?P<they>they|them|their)|(?P<it>its?)
+    |(?P<there>(?<!is\ )(?<!are\ )(?<!was\ )(?<!were\ )(?<!be\ )(?<!been\ )there(?!\ (?:is|are|was|were|will)\b|'))
+    |(?P<that>(?:that|this)(?=\W*$)|(?<=\bdoes\ )(?:that|this)(?=\ \w+\W*$)|(?<=\bdid\ )(?:that|this)(?=\ \w+\W*$)
+        |(?<=\bwill\ )(?:that|this)(?=\ \w+\W*$)))\b(?!-)""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_NOUN = re.compile(rf" (?!(?:{'|'.join(sorted(_STOPS))})\b)\w")
+_EXPLETIVE = re.compile(
+    r" (?:takes?|true|possible|likely|legal|illegal|necessary|rain\w*|snow\w*|matters?|clear|known|important|about time)\b"
+)
+_BOUNDARY = re.compile(r".*\b(?:and|that|when|if|because|while|after|before|since|who|which|but)\b|.*,", re.DOTALL)
+_SUBJECT_FOLLOWS = re.compile(rf"(?:\b(?:{_AUXILIARY}|and|that|when|if|because|why|how|what|while|who)|,) $", re.IGNORECASE)
+_WHO_DOES = re.compile(rf"\W*(?:and |but )?who (?!{_AUXILIARY}\b)", re.IGNORECASE)
+_GROUP = re.compile(
+    r"(?:union|company|council|government|county|board|committee|club|ministry|party|police|court|bank|agency)"
+)
+
+
+def _genitive(name: str) -> str:
+    return f"{name}'" if name.endswith("s") else f"{name}'s"
+
+
+def _possessive(text: str, pronoun: re.Match[str]) -> bool:
+    word = pronoun[0].lower()
+    return word in {"his", "its", "their"} or (word == "her" and _NOUN.match(text, pronoun.end()) is not None)
+
+
+def _has_own(text: str, pronoun: re.Match[str], kind: str, talk: _Talk) -> bool:
+    """Whether a pronoun stands for something in its own question. An object is never its clause's subject."""
+    before = text[: pronoun.start()]
+    if _possessive(text, pronoun) and (_WHO_DOES.match(before) or text.startswith(" own ", pronoun.end())):
+        return True
+    subject = (
+        pronoun[0].lower() in {"he", "she", "they"}
+        or _possessive(text, pronoun)
+        or _SUBJECT_FOLLOWS.search(before)
+    )
+    if not subject:
+        boundary = _BOUNDARY.match(before)
+        before = boundary[0] if boundary else ""
+    parts = list(_parts(before))
+    if kind in {"he", "she"}:
+        return any((is_name(part.text) and not part.placed) or is_role(part.text) for part in parts)
+    if kind == "there":
+        return bool(_PLACE.search(before))
+    return any(
+        _is_group(part.text) or not (is_role(part.text) or talk.is_person(part.text)) for part in parts
+    )
+
+
+def _is_group(name: str) -> bool:
+    return _GROUP.fullmatch(name.split()[-1].lower()) is not None
+
+
+def _thing(kind: str, talk: _Talk) -> str | None:
+    if kind == "there":
+        return next(iter(talk.places), None)
+    group = next((one for one in talk.people[:1] if _is_group(one)), None)
+    if kind == "they":
+        many = [one for one in [*talk.people[:1], *talk.topics] if re.search(r"[^s']s$", one.split(" of ")[0])]
+        return group or next((one for one in many if not is_name(one)), None)
+    return next(iter(talk.topics), group)
+
+
+def _with_topic(question: str, talk: _Talk) -> str:
+    """ "What did Sole say next?" goes on about what was spoken of."""
+    speaker = find_speaker(question)
+    if speaker is None or not talk.topics or not _NOTHING_SAID.fullmatch(speaker.topic):
+        return question
+    return f"{question.rstrip(' ?!.')} about {talk.topics[0]}?"
+
+
+_ADVERBS = "next|then|else|later|afterwards|now|again|today|exactly|instead|first|too|still|in the end"
+_NOTHING_SAID = re.compile(rf"(?:\s|{_ADVERBS})*", re.IGNORECASE)
+
+
+def _unsaid(text: str, talk: _Talk) -> str | None:
+    """ "How many died?": what it is about was said before."""
+    if not _UNSAID.fullmatch(text) or not talk.topics:
+        return None
+    return f"{text.rstrip(' ?!.')}, regarding {talk.topics[0]}?"
+
+
+_UNSAID = re.compile(
+    rf"""\W*(?:(?:and|but|so)\W+)*(?:who|what|why|when|where|how(?:\ much|\ many(?:\ people)?)?)(?:\ else)?
+    (?:\ {_AUXILIARY})?(?:\ not)?(?:\ [a-z]+)(?:\ against|\ in\ favour)?(?:\ (?:{_ADVERBS}))?\W*
+    |\W*(?:(?:and|but|so)\W+)*how\ (?:many|much)\ [a-z]+\ (?:is|are|was|were)\ there\W*""",
+    re.VERBOSE | re.IGNORECASE,
+)
