@@ -1,8 +1,9 @@
 """A follow-up as a question of its own: "and in the Arctic?" after "What does Gabuev expect from …?"."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple
 
 from indexer.mentions import plain
@@ -10,6 +11,7 @@ from service.speakers import Speaker, find_speaker, is_name, is_role
 
 _TURNS = 10  # the last of a conversation; what was said before is no longer meant
 _LONGEST = 2000  # characters read of a question or an answer
+_MOST = 12  # names and nouns considered of each
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,11 @@ class _Talk:
         self.question = plain(question)
         self.speaker = find_speaker(self.question)
         self.text = f"{self.question}\n{answer}\n{self.text}"[: _TURNS * _LONGEST]
-        parts = list(_parts(self.question))
+        parts = list(islice(_parts(self.question), _MOST))
         owners = [_GENITIVE.split(part.text)[0] for part in parts]
         names = [name for name in owners if is_name(name) and not name.startswith("the ")]
         roles = [part.text for part in parts if is_role(part.text)]
-        told = [match[0] for match in _NAME.finditer(answer) if self.is_person(match[0])]
+        told = filter(self.is_person, _distinct(match[0] for match in islice(_NAME.finditer(answer), _MOST)))
         asked = [self.speaker.name] if self.speaker and self.speaker.name else []
         certain = [*asked, *filter(self.is_person, names), *roles]
         quoted = [turn.speaker] if turn.speaker else []
@@ -75,16 +77,15 @@ class _Talk:
 
     def _topics(self, parts: Sequence["_Part"]) -> Iterator[str]:
         """What "it" may be after this question: what it asks somebody about, else what it is about."""
-        if self.speaker and (topic := _CLAUSE.split(self.speaker.topic)[0].strip(" ,")):
-            if not self.question[: self.speaker.topic_span.start].endswith(" to "):  # "to shut the plant"
-                yield topic
+        if self.speaker and not self.question[: self.speaker.topic_span.start].endswith(" to "):
+            yield _CLAUSE.split(self.speaker.topic)[0].strip(" ,")  # but not "(want to) shut the plant"
         for part in parts:
             person = is_role(part.text) or self.is_person(part.text)
             if not person and not (self.speaker and part.start < self.speaker.topic_span.start):
                 yield self.question[part.start : part.whole_end]
 
     def is_person(self, name: str) -> bool:
-        """Whether the conversation shows that a name is somebody's: who speaks, bears a title, or is told of."""
+        """Whether the conversation shows that a name is a person's: who speaks, has a title, is told of."""
         if self.speaker and self.speaker.name and name in self.speaker.name:
             return True
         name = re.escape(name)
@@ -97,16 +98,16 @@ class _Talk:
         )
 
 
-_SAYS = (
-    "said|says|told|added|argued|stated|warned|thinks|believes|expects|writes|wrote|announced|replied|elaborated"
-)
+_SAYS = "said|says|told|added|argued|stated|warned|thinks|believes|expects|writes|wrote|announced|replied"
 _TITLE = r"(?:Mr|Mrs|Ms|Dr|Sir|President|Mayor|Captain|Minister|Councillor|Judge|Senator|Chancellor)\.?"
-_NAME = re.compile(r"[A-Z][\w-]+(?: [A-Z][\w-]+)+|(?<=[a-z,] )[A-Z][\w-]+|[A-Z][\w-]+(?= (?:said|says|added)\b)")
+_NAME = re.compile(
+    r"[A-Z][\w-]+(?: [A-Z][\w-]+)+|(?<=[a-z,] )[A-Z][\w-]+|[A-Z][\w-]+(?= (?:said|says|added)\b)"
+)
 _PLACE = re.compile(r"\b(?:in|at|near) (?:the (?:[\w-]+ ){0,2}[\w-]+|[A-Z][\w-]+(?: [A-Z][\w-]+)*)")
 
 
-def _distinct(names: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys(name for name in names if name))
+def _distinct(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(name for name in names if name))[: _TURNS * _MOST]
 
 
 # What a question is made of.
@@ -117,8 +118,8 @@ _PREPOSITIONS = set(
     through without until as than instead regarding towards behind according""".split()
 )
 _STOPS = _PREPOSITIONS | set(
-    f"""{_AUXILIARY[3:-1].replace("|", " ")} been be and or but that which who whom whose what when where why how if
-    because while not he she they it him them there this these those now next then today yesterday so far
+    f"""{_AUXILIARY[3:-1].replace("|", " ")} been be and or but that which who whom whose what when where why
+    how if because while not he she they it him them there this these those now next then today so far
     still also just already finally exactly most more much many ever become became get go come""".split()
 )
 _DETERMINERS = set("the a an his her its their our".split())
@@ -128,7 +129,7 @@ _GENITIVE = re.compile(r"'s?(?: |$)")
 _PARTICIPLE = re.compile(r"\w+(?:ed|en|own|uilt|old|ought|aid|eld)")
 # Of these a question asks what they belong to: the price of the bridge is the bridge's.
 _ATTRIBUTES = set(
-    "price cost costs number name size height length date age result results future state status rest end".split()
+    "price cost costs number name size height length date age result results future state rest end".split()
 )
 
 
@@ -170,10 +171,12 @@ def _chunks(question: str) -> Iterator[tuple[int, int, str]]:
             at += 1
             continue
         until = at + 1
-        while until < len(words) and _goes_on(question, words[until - 1], words[until], determined=determined):
+        while until < len(words) and _goes_on(
+            question, words[until - 1], words[until], determined=determined
+        ):
             until += 1
-        follows_auxiliary = re.fullmatch(_AUXILIARY, before) is not None
-        if determined and follows_auxiliary and until - at > 2 and _is_verb(question, words, until - 1, before):  # noqa: PLR2004
+        nouns = until - at - determined
+        if determined and nouns > 1 and _is_verb(question, words[until - 1], before):
             until -= 1
         if until - at > determined:
             yield first.start(), words[until - 1].end(), before
@@ -181,9 +184,11 @@ def _chunks(question: str) -> Iterator[tuple[int, int, str]]:
         at = until
 
 
-def _is_verb(question: str, words: list[re.Match[str]], at: int, auxiliary: str) -> bool:
+def _is_verb(question: str, last: re.Match[str], auxiliary: str) -> bool:
     """Whether the last word behind an auxiliary and a noun is what the noun does, by what follows."""
-    word, rest = words[at][0], question[words[at].end() :]
+    word, rest = last[0], question[last.end() :]
+    if not re.fullmatch(_AUXILIARY, auxiliary):
+        return False
     if auxiliary in {"is", "are", "was", "were", "has", "have", "had"}:
         return _PARTICIPLE.fullmatch(word) is not None
     if rest.startswith(" of "):
@@ -225,8 +230,9 @@ def _more(text: str, talk: _Talk) -> str | None:
 
 
 _MORE = re.compile(
-    r"""\W*(?:(?:and|please|ok|okay)\W+)*(?:(?:tell|show|give)(?:\ me|\ us)?(?:\ some|\ a\ bit|\ a\ little)?\ more
-    (?:\ (?:about|on|of)\ (?:it|that|this))?|more|go\ on|what\ else|anything\ else|say\ more|(?:any\ |more\ )details)\W*""",
+    r"""\W*(?:(?:and|please|ok|okay)\W+)*(?:(?:tell|show|give)(?:\ me|\ us)?
+    (?:\ some|\ a\ bit|\ a\ little)?\ more(?:\ (?:about|on|of)\ (?:it|that|this))?
+    |more|go\ on|what\ else|anything\ else|say\ more|(?:any\ |more\ )details)\W*""",
     re.VERBOSE | re.IGNORECASE,
 )
 
@@ -248,10 +254,12 @@ def _bare(text: str, talk: _Talk) -> str | None:
 
 
 _BARE = re.compile(
-    r"""\W*(?:(?:and|but|so|ok|okay)\W+)*(?P<word>why\ not|why|since\ when|until\ when|when|where|how\ much|how\ many
-    |how\ long|how\ often|how|by\ how\ much|by\ whom|who|which\ one|with\ whom|what\ for|by\ how\ many|how\ come
+    r"""\W*(?:(?:and|but|so|ok|okay)\W+)*(?P<word>why\ not|why|since\ when|until\ when|when|where|how\ much
+    |how\ many|how\ long|how\ often|how\ come|how|by\ how\ much|by\ how\ many|by\ whom|with\ whom|who
+    |which\ one|what\ for
     |(?:under|in|for|at|to|on|from|by)\ (?:which|what)\ [a-z]+)
-    (?P<more>\ so\ [a-z]+|(?<=many)\ [a-z]+s)?(?:\ (?:exactly|then|so|(?:is|was|did|will|has)\ (?:that|this|it)(?:\ (?:happen|be|happened))?))?\W*""",
+    (?P<more>\ so\ [a-z]+|(?<=many)\ [a-z]+s)?
+    (?:\ (?:exactly|then|so|(?:is|was|did|will|has)\ (?:that|this|it)(?:\ (?:happen|be|happened))?))?\W*""",
     re.VERBOSE | re.IGNORECASE,
 )
 _YES_OR_NO = re.compile(rf"{_AUXILIARY} ", re.IGNORECASE)
@@ -288,8 +296,8 @@ _SHORT = re.compile(
     re.VERBOSE,
 )
 _SENTENCE = re.compile(
-    rf"""\b(?:{_AUXILIARY}|what|who|whom|whose|why|how|which|when|where|tell|show|he|she|they|him|her|his|their|them
-    |it|its|this|that|said|says|you|we)\b""",
+    rf"""\b(?:{_AUXILIARY}|what|who|whom|whose|why|how|which|when|where|tell|show|he|she|they|him|her|his
+    |their|them|it|its|this|that|said|says|you|we)\b""",
     re.VERBOSE | re.IGNORECASE,
 )
 _MONTH_OR_DAY = (
@@ -298,8 +306,9 @@ _MONTH_OR_DAY = (
 )
 _TIMES = (
     r"(?:(?:in|on|since|before|after|until|during|over|from) )?(?:the )?"
-    rf"(?:(?:last|this|next|past) (?:(?:\w+ )?(?:days?|weeks?|months?|years?|weekend|spring|summer|autumn|winter)"
-    rf"|{_MONTH_OR_DAY})|yesterday|today|tomorrow|now|(?:\d{{1,2}} )?{_MONTH_OR_DAY}(?: \d{{4}})?|[12]\d{{3}})"
+    rf"(?:(?:last|this|next|past) (?:(?:\w+ )?(?:days?|weeks?|months?|years?|weekend|spring|summer|autumn"
+    rf"|winter)|{_MONTH_OR_DAY})|yesterday|today|tomorrow|now|(?:\d{{1,2}} )?{_MONTH_OR_DAY}(?: \d{{4}})?"
+    r"|[12]\d{3})"
 )
 _TIME = re.compile(_TIMES, re.IGNORECASE)
 _TIME_AT_END = re.compile(rf",? {_TIMES}$", re.IGNORECASE)
@@ -311,7 +320,7 @@ def _phrase_exchanged(asked: str, words: str, lead: str) -> str:
     """The question with its last phrase of such a preposition exchanged, else with this one behind it."""
     leads = next((alike for alike in _ALIKE if lead in alike), {lead})
     phrases = list(re.finditer(rf" (?:{'|'.join(sorted(leads))}) (?:[\w'.-]+ ?){{1,5}}$", asked))
-    if phrases and phrases[-1][0].split()[-1][:1].isupper() == words.split()[-1][:1].isupper():
+    if phrases and phrases[-1][0].split()[-1][:1].isupper() == words.rsplit(maxsplit=1)[-1][:1].isupper():
         return f"{asked[: phrases[-1].start()]} {words}"
     return f"{asked} {words}"
 
@@ -361,21 +370,26 @@ def _pronouns(text: str, talk: _Talk) -> str | None:
 
 
 _PRONOUN = re.compile(
-    rf"""\b(?:(?P<he>he|him|his)|(?P<she>she|her)|(?P<they>they|them|their)|(?P<it>its?)
-    |(?P<there>(?<!is\ )(?<!are\ )(?<!was\ )(?<!were\ )(?<!be\ )(?<!been\ )there(?!\ (?:is|are|was|were|will)\b|'))
-    |(?P<that>(?:that|this)(?=\W*$)|(?<=\bdoes\ )(?:that|this)(?=\ \w+\W*$)|(?<=\bdid\ )(?:that|this)(?=\ \w+\W*$)
-        |(?<=\bwill\ )(?:that|this)(?=\ \w+\W*$)))\b(?!-)""",
+    r"""\b(?:(?P<he>he|him|his)|(?P<she>she|her)|(?P<they>they|them|their)|(?P<it>its?)
+    |(?P<there>(?<!is\ )(?<!are\ )(?<!was\ )(?<!were\ )(?<!be\ )there(?!\ (?:is|are|was|were|will)\b|'))
+    |(?P<that>(?:that|this)(?=\W*$)
+        |(?:(?<=\bdoes\ )|(?<=\bdid\ )|(?<=\bwill\ ))(?:that|this)(?=\ \w+\W*$)))\b(?!-)""",
     re.VERBOSE | re.IGNORECASE,
 )
 _NOUN = re.compile(rf" (?!(?:{'|'.join(sorted(_STOPS))})\b)\w")
 _EXPLETIVE = re.compile(
-    r" (?:takes?|true|possible|likely|legal|illegal|necessary|rain\w*|snow\w*|matters?|clear|known|important|about time)\b"
+    r" (?:takes?|true|possible|likely|legal|illegal|necessary|rain\w*|snow\w*|matters?|clear|known|important"
+    r"|about time)\b"
 )
-_BOUNDARY = re.compile(r".*\b(?:and|that|when|if|because|while|after|before|since|who|which|but)\b|.*,", re.DOTALL)
-_SUBJECT_FOLLOWS = re.compile(rf"(?:\b(?:{_AUXILIARY}|and|that|when|if|because|why|how|what|while|who)|,) $", re.IGNORECASE)
+_BOUNDARY = re.compile(
+    r".*\b(?:and|that|when|if|because|while|after|before|since|who|which|but)\b|.*,", re.DOTALL
+)
+_SUBJECT_FOLLOWS = re.compile(
+    rf"(?:\b(?:{_AUXILIARY}|and|that|when|if|because|why|how|what|while|who)|,) $", re.IGNORECASE
+)
 _WHO_DOES = re.compile(rf"\W*(?:and |but )?who (?!{_AUXILIARY}\b)", re.IGNORECASE)
 _GROUP = re.compile(
-    r"(?:union|company|council|government|county|board|committee|club|ministry|party|police|court|bank|agency)"
+    "(?:union|company|council|government|county|board|committee|club|ministry|party|police|court|bank|agency)"
 )
 
 
@@ -412,7 +426,7 @@ def _has_own(text: str, pronoun: re.Match[str], kind: str, talk: _Talk) -> bool:
 
 
 def _is_group(name: str) -> bool:
-    return _GROUP.fullmatch(name.split()[-1].lower()) is not None
+    return _GROUP.fullmatch(name.rsplit(maxsplit=1)[-1].lower()) is not None
 
 
 def _thing(kind: str, talk: _Talk) -> str | None:
@@ -420,9 +434,12 @@ def _thing(kind: str, talk: _Talk) -> str | None:
         return next(iter(talk.places), None)
     group = next((one for one in talk.people[:1] if _is_group(one)), None)
     if kind == "they":
-        many = [one for one in [*talk.people[:1], *talk.topics] if re.search(r"[^s']s$", one.split(" of ")[0])]
-        return group or next((one for one in many if not is_name(one)), None)
+        several = (one for one in [*talk.people[:1], *talk.topics] if _PLURAL.match(one) and not is_name(one))
+        return group or next(several, None)
     return next(iter(talk.topics), group)
+
+
+_PLURAL = re.compile(r"(?:[\w'-]+ )*?[\w'-]+[^s'\W]s(?= of |$)")
 
 
 def _with_topic(question: str, talk: _Talk) -> str:

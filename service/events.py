@@ -98,10 +98,6 @@ def _elected(votes: dict[_Vote, int]) -> Days:
             if vote not in inside and vote.first <= first and last <= vote.last
         )
         needed = total if len({vote.story for vote in inside}) == 1 else _ALLOWED * total
-        if (
-            allowed >= needed
-            and named >= _NAMED * total
-            and max(inside.values()) == _NEAR_WEIGHT
-        ):
+        if allowed >= needed and named >= _NAMED * total and max(inside.values()) == _NEAR_WEIGHT:
             elected.append(((last - first).days, -named, first, last))
     return min(elected)[2:] if elected else None

@@ -123,6 +123,12 @@ def _in_words(window: Window) -> str:
     return f"{what} {days}{event}"
 
 
+def _blanked(text: str, spans: list[Span]) -> str:
+    for start, end in spans:
+        text = f"{text[:start]}{' ' * (end - start)}{text[end:]}"
+    return text
+
+
 def _overlap(one: Span, other: Span) -> bool:
     return one.start < other.end and other.start < one.end
 
@@ -149,8 +155,8 @@ def _capitalised(text: str) -> str:
 
 # "march" and "may" are months only where they can be nothing else.
 _SMALL = re.compile(
-    r"""\b(?:j(?=anuary\b|une\b|uly\b)|f(?=ebruary\b)|a(?=pril\b|ugust\ (?!body|company))|s(?=eptember\b)|o(?=ctober\b)
-    |n(?=ovember\b)|d(?=ecember\b)|m(?=onday\b)|t(?=uesday\b|hursday\b)|w(?=ednesday\b)|f(?=riday\b)
+    r"""\b(?:j(?=anuary\b|une\b|uly\b)|f(?=ebruary\b)|a(?=pril\b|ugust\ (?!body|company))|s(?=eptember\b)
+    |o(?=ctober\b)|n(?=ovember\b)|d(?=ecember\b)|m(?=onday\b)|t(?=uesday\b|hursday\b)|w(?=ednesday\b)|f(?=riday\b)
     |s(?=aturday\b|unday\b)
     |(?:in|since|until|during|last|this|next|early|late|mid|between|of|from)\ [ma](?=arch\b|ay\b|ugust\b)
     |\d\ m(?=arch\b|ay\b)|m(?=arch\ \d|ay\ \d))""",
@@ -174,6 +180,8 @@ def _windows(text: str, today: date, event_days: EventDays) -> tuple[list[Window
     found: list[Window] = []
     unknown: list[Span] = []
     dates = list(_dates(text, today))
+    # What a date goes with is looked for without the others: "since March and before May".
+    undated = _blanked(text, [one.span for one in dates])
     for event in _events(text):
         inside = [one for one in dates if event.start < one.span.start < event.clause_end]
         if any(one.span.start <= event.start < one.span.end for one in dates):
@@ -182,7 +190,7 @@ def _windows(text: str, today: date, event_days: EventDays) -> tuple[list[Window
         dates = [one for one in dates if one not in inside]
         if days is None:
             unknown.append(Span(event.start, event.end))
-        elif (bounds := _bounds(event.lead, days, of_event=True)) is not None:
+        elif (bounds := _bounds(event.lead, days, of_event=True)) is not None and days[0] <= today:
             end = max([event.end, *(one.span.end for one in inside)])
             found.append(Window(Span(event.start, end), "published", *bounds, event.phrase))
     for one in dates:
@@ -194,7 +202,9 @@ def _windows(text: str, today: date, event_days: EventDays) -> tuple[list[Window
             continue
         # What is still to come has not been reported, and "until 2028" then bounds nothing.
         past = bounds[0] <= today if bounds[0] else bounds[1] is not None and bounds[1] < today
-        if past and (_of_publication(text, one) or (_bounding(text, one) and _stands_free(text, one))):
+        if past and (
+            _of_publication(text, one) or (_bounding(text, one) and _stands_free(undated, one.span, one.lead))
+        ):
             kind = "published"
             if bounds[0] and _THIS_WEEK.search(text, *one.span):
                 bounds = min(bounds[0], _week_before(today)), bounds[1]
@@ -234,23 +244,25 @@ _SINCE = {"since", "from on"}
 _AFTER = {"after", "later than", "following"}
 _BEFORE = {"before", "prior to", "earlier than"}
 _UNTIL = {"until", "till", "up to"}
+_OPEN_ENDED = _SINCE | _AFTER | _BEFORE | _UNTIL
 _LEAD = re.compile(
-    r"""\b(?P<lead>since|after|later\ than|following|before|prior\ to|earlier\ than|until|till|up\ to|between|from|as\ of
-    |in|on|of|during|over|within|at|by|for)\ (?:the\ |about\ |around\ )?$""",
+    r"""\b(?P<lead>since|after|later\ than|following|before|prior\ to|earlier\ than|until|till|up\ to|between
+    |from|as\ of|in|on|of|during|over|within|at|by|for)\ (?:the\ |about\ |around\ )?$""",
     re.VERBOSE | re.IGNORECASE,
 )
 _ONWARDS = re.compile(r" (?:on(?:wards?)?|forward)\b(?! \w+day)", re.IGNORECASE)
 _EPOCH = re.compile(rf"[Tt]oday's (?!(?:\w+ )?{_NEWS}\b)")
 _PLACES = {"in", "on", "of", "at", "by", "for"}
 _ADVERB = re.compile(r"(?:this|last|next|to|yester)", re.IGNORECASE)
-_FROM_MAY = re.compile(r"\bfrom(?= (?:early |late )?May\b(?! [A-Z]|'s))")
+_FROM_MAY = re.compile(r"\b(?:from|before|after)(?= (?:early |late )?May\b(?! [A-Z]|'s))")
 _JOINED = {" and ", " to ", " until ", " till ", " through ", "-", " - ", " and the "}
 
 
 def _dates(text: str, today: date) -> Iterator[_Dated]:
     """Every date, ranges of two dates as one, each with the word before it."""
-    # "from May" is a month here; to `mentions` it might be a person.
-    found = sorted([*mentions(_FROM_MAY.sub("  in", text), today), *_rough(text, today)])
+    # In a question "from May" is a month; to `mentions`, which reads names too, only "in May" is for sure.
+    read = _FROM_MAY.sub(lambda lead: "in".rjust(len(lead[0])), text)
+    found = sorted([*mentions(read, today), *_rough(text, today)])
     at = 0
     while at < len(found):
         span, first, last = found[at]
@@ -298,8 +310,9 @@ def _rough(text: str, today: date) -> Iterator[Mention]:
 _FEW = 7  # what "a few" may be at most
 _SOME = {"few", "couple of", "several"}
 _ROUGH = re.compile(
-    r"""(?<!his\ )(?<!her\ )(?<!its\ )(?<!their\ )(?<!'s\ )\b(?P<which>last|past|recent)\ (?:(?P<count>few|couple\ of|several
-    |two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\d{1,3})\ )?(?P<unit>day|week|month|year)s
+    r"""(?<!his\ )(?<!her\ )(?<!its\ )(?<!their\ )(?<!'s\ )\b(?P<which>last|past|recent)
+    \ (?:(?P<count>few|couple\ of|several|two|three|four|five|six|seven|eight|nine|ten|eleven
+    |twelve|\d{1,3})\ )?(?P<unit>day|week|month|year)s
     \b(?!\ (?:of|in|before|ago)\b|')""",
     re.VERBOSE | re.IGNORECASE,
 )
@@ -312,7 +325,7 @@ _START_OF = re.compile(r"\b(?:beginning|start) of the (?P<unit>year|month|week)\
 def _bounding(text: str, one: _Dated) -> bool:
     """Whether a date is of a kind that bounds: "since …" and its like, and what is near to today. A bare
     date or month may be the day of the event, and its reports may stand later."""
-    if one.lead in _SINCE | _AFTER | _BEFORE | _UNTIL | {"between"}:
+    if one.lead in _OPEN_ENDED or one.lead == "between":
         return True
     phrase = text[one.span.start : one.span.end]
     return bool(_NEAR.search(phrase)) and not re.match(r"(?:by|for|later)\b", phrase, re.IGNORECASE)
@@ -334,9 +347,9 @@ def _asking(text: str) -> list[Span]:
     return asking or (found if len(found) == 1 else found[-1:])
 
 
-def _stands_free(text: str, one: _Dated | Span) -> bool:
+def _stands_free(text: str, span: Span, lead: str = "") -> bool:
     """Whether a date goes with what the question asks, and not with a noun or another clause in it."""
-    start, end = one.span if isinstance(one, _Dated) else one
+    start, end = span
     for sentence in _asking(text):
         if sentence.start <= start and end <= sentence.end:
             before = _OPENING.sub("", text[sentence.start : start])
@@ -350,7 +363,7 @@ def _stands_free(text: str, one: _Dated | Span) -> bool:
         return True
     if _CLAUSE.search(before) or _VERB_FOLLOWS.search(after):
         return False
-    if isinstance(one, _Dated) and one.lead in _SINCE | _AFTER | _BEFORE | _UNTIL:
+    if lead in _OPEN_ENDED:
         return _RANKED.search(before) is None
     governed = _GOVERNED.search(before)
     return governed is None or bool(_AUXILIARY.search(governed[0]))
@@ -361,7 +374,8 @@ _AUXILIARY = re.compile(
 )
 _QUESTION_WORD = r"(?:what|who|whom|whose|which|when|where|why|how)(?:'s|'re|'d)?"
 _OPENING = re.compile(
-    rf"""^\W*(?:according\ to\ [^,?]{{1,80}},\ )?(?:(?:and|but|so|also|then|about|approximately|roughly)\ )?(?:(?:can|could|would|will)\ you\ |please\ |i\ want\ to\ |i'd\ like\ to\ )*
+    rf"""^\W*(?:according\ to\ [^,?]{{1,80}},\ )?(?:(?:and|but|so|also|then|about|approximately|roughly)\ )?
+    (?:(?:can|could|would|will)\ you\ |please\ |i\ want\ to\ |i'd\ like\ to\ )*
     (?:(?:do\ you\ know|know|tell|show|explain|remind|list|find|give|summari[sz]e)(?:\ me|\ us)?\ )?
     (?:(?:to|in|on|at|by|for|from|of|with|under)\ )?{_QUESTION_WORD}\b\s?""",
     re.VERBOSE | re.IGNORECASE,
@@ -372,10 +386,12 @@ _CLAUSE = re.compile(
 )
 _VERB_FOLLOWS = re.compile(rf"(?:{_AUXILIARY.pattern}|\b{_QUESTION_WORD}\b)")
 _GOVERNED = re.compile(
-    r"(?:\bof (?:the )?[\w'.-]+|\b(?:about|on|over|following|during|regarding|concerning|from|against|behind)(?: [\w'.-]+){1,4})\s*$"
+    r"(?:\bof (?:the )?[\w'.-]+|\b(?:about|on|over|following|during|regarding|concerning|from|against|behind)"
+    r"(?: [\w'.-]+){1,4})\s*$"
 )
 _RANKED = re.compile(
-    r"\b(?:first|only|highest|lowest|biggest|largest|worst|best|longest|strongest|deadliest|most|fewest|record)\b",
+    r"\b(?:first|only|highest|lowest|biggest|largest|worst|best|longest|strongest|deadliest|most|fewest"
+    r"|record)\b",
     re.IGNORECASE,
 )
 
@@ -385,8 +401,8 @@ def _of_publication(text: str, one: _Dated) -> bool:
     before, after = text[: one.span.start], text[one.span.end :]
     if _NEWS_OF_IT.match(after):
         return True
-    narrow = one.lead in {"in", "on", "of", "during", "over", "within", "at", "for", "by", ""}
-    pattern = _PUBLISHED_DIRECTLY if narrow else _PUBLISHED
+    # "articles about the flood in May" may be of any month, "articles about the flood from May" of May.
+    pattern = _PUBLISHED if one.lead in _OPEN_ENDED | {"from", "between"} else _PUBLISHED_DIRECTLY
     return bool(pattern.search(before))
 
 
@@ -434,7 +450,8 @@ def _events(text: str) -> Iterator[_Event]:
 
 _EVENT = re.compile(
     r"""\b(?P<lead>[Ss]ince|[Aa]fter|[Bb]efore|[Uu]ntil|[Tt]ill|[Ff]ollowing|[Pp]rior\ to)
-    \ (?P<event>(?:[Tt]he|[Hh]is|[Hh]er|[Ii]ts|[Tt]heir|[A-Z][\w.]*(?:\ [A-Z][\w.]*){0,3}'s?)\ (?:[\w'.-]+(?:\ |\b)){1,8})""",
+    \ (?P<event>(?:[Tt]he|[Hh]is|[Hh]er|[Ii]ts|[Tt]heir|[A-Z][\w.]*(?:\ [A-Z][\w.]*){0,3}'s?)
+    \ (?:[\w'.-]+(?:\ |\b)){1,8})""",
     re.VERBOSE,
 )
 _EVENT_ENDS = re.compile(
@@ -471,10 +488,11 @@ def _state_of_things(text: str, today: Span) -> bool:
 _PRESENT = re.compile(r"\b(?:is|are|do|does|stands?)\b", re.IGNORECASE)
 _PAST = re.compile(r"\b(?:was|were|did|had|happen\w*|happening|being|opening|going)\b", re.IGNORECASE)
 _NEWEST = re.compile(
-    r"""\b(?:(?i:latest|newest|most\ recent(?:ly)?|right\ now|at\ the\ moment|at\ present|so\ far|nowadays|these\ days
-    |up\ to\ date|what(?:'s|\ is)\ new|any\ (?:news|updates?)|updates?\ on|just\ now)
+    r"""\b(?:(?i:latest|newest|most\ recent(?:ly)?|right\ now|at\ the\ moment|at\ present|so\ far|nowadays
+    |these\ days|up\ to\ date|what(?:'s|\ is)\ new|any\ (?:news|updates?)|updates?\ on|just\ now)
     |(?<!-)currently|recently|now(?!-|\ that\b|\ and\ then)
-    |(?<!electric\ )(?<!alternating\ )(?<!direct\ )(?<!ocean\ )(?<!under\ )current(?=\ [a-z])(?!\ (?:accounts?|affairs|events|of|in|flow)\b))
+    |(?<!electric\ )(?<!alternating\ )(?<!direct\ )(?<!ocean\ )(?<!under\ )current
+        (?=\ [a-z])(?!\ (?:accounts?|affairs|events|of|in|flow)\b))
     \b(?!-)""",
     re.VERBOSE,
 )

@@ -1,4 +1,4 @@
-"""Whose words a question asks for: "What does Gabuev expect from …?", "in the captain's view", "Who said …?"."""
+"""Whose words a question asks for: "What does Gabuev expect …?", "in the captain's view", "Who said …?"."""
 
 import re
 from dataclasses import dataclass
@@ -94,12 +94,13 @@ def _speaker(text: str, name: tuple[int, int], rest: tuple[int, int], *, known: 
 _AUXILIARY = r"(?:is|are|was|were|do|does|did|has|have|had|will|would|can|could|should)"
 # Base forms; "says", "said" and "was criticised" are made of them below.
 _SAY = """
-    accuse acknowledge admit advise advocate announce anticipate argue ask assess assume back believe blame call
-    claim comment complain concede conclude confirm consider criticise criticize declare defend demand deny
-    describe disagree dismiss dispute doubt emphasise emphasize estimate expect explain favour favor fear feel forecast
-    foresee guess hope imagine insist judge justify mention object oppose point praise predict prefer promise
-    propose rate react recommend regard regret reject reply report request respond say see speak state stress
-    suggest support suspect tell think underline urge value view vow want warn welcome wish wonder
+    accuse acknowledge admit advise advocate announce anticipate argue ask assess assume back believe
+    blame call claim comment complain concede conclude confirm consider criticise criticize declare defend
+    demand deny describe disagree dismiss dispute doubt emphasise emphasize estimate expect explain favour
+    favor fear feel forecast foresee guess hope imagine insist judge justify mention object oppose point
+    praise predict prefer promise propose rate react recommend regard regret reject reply report request
+    respond say see speak state stress suggest support suspect tell think underline urge value view vow
+    want warn welcome wish wonder
 """.split()
 _PAST = "said thought felt spoke foresaw denied replied justified denies replies justifies".split()
 _SAYING = "|".join(_SAY)
@@ -107,23 +108,26 @@ _SAYING = "|".join(_SAY)
 _ACTS = set("ask back call report see tell view welcome".split())
 _SAID = "|".join([*(rf"{word}(?:s|e?d)" for word in _SAY if word not in _ACTS), *_PAST])
 _OPINION = (
-    r"(?:views?|opinions?|reactions?|positions?|stance|take|thoughts?|comments?|statements?|responses?|reply|answer"
-    r"|arguments?|criticisms?|attitude|demands?|assessment|expectations?|predictions?|warnings?|remarks?"
+    r"(?:views?|opinions?|reactions?|positions?|stance|take|thoughts?|comments?|statements?|responses?|reply"
+    r"|answer|arguments?|criticisms?|attitude|demands?|assessment|expectations?|predictions?|warnings?|remarks?"
     r"|objections?|judge?ment|beliefs?|concerns?|fears?|hopes?|words)"
 )
 _CAPITALISED = r"[A-Z][\w.-]*(?:(?: (?:de|van|von|der|al|bin|&))? [A-Z][\w.-]*)*"
 _NAME = rf"(?:[Tt]he (?:[\w-]+ ){{0,3}}?[\w'-]+(?: of (?:the )?{_CAPITALISED})?|{_CAPITALISED}|\w[\w-]*)"
 _ADVERB = r"(?:(?:also|still|really|now|actually|first|then|ever|later|once|not|currently|recently) )*"
 _ASKED = re.compile(
-    rf"""\b(?:do|does|did|has|have|had|will|would|could|might|should)\ (?P<name>\S[^,?;:!]{{1,80}}?)\ {_ADVERB}
+    rf"""\b(?:do|does|did|has|have|had|will|would|could|might|should)
+    \ (?P<name>\S[^,?;:!]{{1,80}}?)\ {_ADVERB}
     (?:(?:have|had)\ to\ say|make\ of|(?:been\ )?(?:saying|said|told)|(?:{_SAYING})|(?:{_SAID}))\b(?!')""",
     re.VERBOSE | re.IGNORECASE,
 )
 _VIEW = re.compile(
-    rf"\b(?<!in )(?<!In )(?P<name>{_NAME})'s? (?:\w+ )?{_OPINION} (?:on|of|about|to|towards?|regarding|for|against|over|that|when|in|at)\b"
+    rf"\b(?<!in )(?<!In )(?P<name>{_NAME})'s? (?:\w+ )?{_OPINION}"
+    r" (?:on|of|about|to|towards?|regarding|for|against|over|that|when|in|at)\b"
 )
 _BY = re.compile(
-    rf"\b{_OPINION} (?:by|from|of) (?P<name>{_NAME}) (?=(?:on|about|to|towards?|regarding|for|against|over)\b)"
+    rf"\b{_OPINION} (?:by|from|of) (?P<name>{_NAME})"
+    r" (?=(?:on|about|to|towards?|regarding|for|against|over)\b)"
 )
 _FRAME = re.compile(
     r"\b(?:[Aa]ccording to (?P<name>\w[^,?;:!]{1,80}?)"
@@ -134,24 +138,26 @@ _WHO_SAID = re.compile(
     rf"^\W*(?:and |but |so )?who (?:else )?{_ADVERB}(?:has |have |had )?{_ADVERB}(?:{_SAID})\b", re.IGNORECASE
 )
 _BEFORE_TOPIC = re.compile(
-    r"[\s,]*(?:(?:about|of|on|regarding|concerning|to|from|for|that|with|over|as|against|in response to|towards?|it)\b\s*)?"
+    r"[\s,]*(?:(?:about|of|on|regarding|concerning|to|from|for|that|with|over|as|against|in response to"
+    r"|towards?|it)\b\s*)?"
 )
 _PARTICLES = set("de van von der al bin of the & and du la le".split())
 # What takes such verbs and says nothing itself, and who is not known by the word alone.
 _THINGS = set(
-    """report reports study studies paper papers survey article articles law rule rules bill plan deal agreement
-    letter poll polls document documents data figures research estimate census text statistics evidence story
-    book film treaty contract ruling map sign bridge ferry storm flood""".split()
+    """report reports study studies paper papers survey article articles law rule rules bill plan deal
+    agreement letter poll polls document documents data figures research estimate census text statistics
+    evidence story book film treaty contract ruling map sign bridge ferry storm flood""".split()
 )
 _NOBODY = set(
-    """he she they it you we i been one this that these those there what who which whom people anyone anybody someone
-    somebody everyone everybody nobody today yesterday tomorrow week month year let here him her them""".split()
+    """he she they it you we i been one this that these those there what who which whom people anyone
+    anybody someone somebody everyone everybody nobody today yesterday tomorrow week month year let here him
+    her them""".split()
 )
 _ROLE = re.compile(
-    r"""(?:mayor|minist(?:er|ry)|president|premier|chancellor|king|queen|prince|pope|union|captain|coach|judge|company
-    |governments?|council|opposition|director|board|committee|police|chief|leaders?|head|owner|party|court|army|bank
-    |\w+(?:ists?|ians?|man|woman|men|women|logist|master)|spokes\w+|workers?|farmers?|teachers?|officers?|players?|bakers?
-    |manager|drivers?|governor|senator|professor|mediator|commissioner|ambassador|doctors?|engineers?
+    r"""(?:mayor|minist(?:er|ry)|president|premier|chancellor|king|queen|prince|pope|union|captain|coach|judge
+    |company|governments?|council|opposition|director|board|committee|police|chief|leaders?|head|owner|party|court|army
+    |bank|\w+(?:ists?|ians?|man|woman|men|women|logist|master)|spokes\w+|workers?|farmers?|teachers?|officers?|players?
+    |bakers?|manager|drivers?|governor|senator|professor|mediator|commissioner|ambassador|doctors?|engineers?
     |authorit(?:y|ies)|agency|experts?|residents?|critics?|daughter|son|wife|husband|mother|father)""",
     re.VERBOSE,
 )
