@@ -62,17 +62,20 @@ class _Talk:
         self.speaker = find_speaker(self.question)
         self.text = f"{self.question}\n{answer}\n{self.text}"[: _TURNS * _LONGEST]
         parts = list(islice(_parts(self.question), _MOST))
-        owners = [_GENITIVE.split(part.text)[0] for part in parts]
-        names = [name for name in owners if is_name(name) and not name.startswith("the ")]
-        roles = [part.text for part in parts if is_role(part.text)]
-        told = filter(self.is_person, _distinct(match[0] for match in islice(_NAME.finditer(answer), _MOST)))
-        asked = [self.speaker.name] if self.speaker and self.speaker.name else []
-        certain = [*asked, *filter(self.is_person, names), *roles]
-        quoted = [turn.speaker] if turn.speaker else []
-        # A name that nothing tells of may be a person's too, if no place stands for it.
-        likely = [name for name, part in zip(owners, parts, strict=True) if name in names and not part.placed]
-        self.people = _distinct([*certain, *quoted, *told, *likely, *self.people])
-        self.topics = _distinct([*self._topics(parts), *self.topics])
+        names = [(name, part) for part in parts if is_name(name := _GENITIVE.split(part.text)[0])]
+        asked = [
+            *([self.speaker.name] if self.speaker and self.speaker.name else []),
+            *(name for name, _ in names if self.is_person(name)),
+            *(part.text for part in parts if is_role(part.text)),
+        ]
+        told = _distinct(match[0] for match in islice(_NAME.finditer(answer), _MOST))
+        answered = [turn.speaker or "", *filter(self.is_person, told)]
+        # "Who opposed Hallam?" is about whom the answer names.
+        sure = [*answered, *asked] if _WHO_DOES.match(self.question) else [*asked, *answered]
+        # A name that nothing tells of may be a person's too, where no place would stand.
+        likely = [name for name, part in names if not part.placed and not name.startswith("the ")]
+        self.people = _distinct([*sure, *likely, *self.people])
+        self.topics = _distinct([*sorted(self._topics(parts), key=is_name), *self.topics])
         self.places = _distinct([*(match[0] for match in _PLACE.finditer(self.question)), *self.places])
 
     def _topics(self, parts: Sequence["_Part"]) -> Iterator[str]:
@@ -107,7 +110,7 @@ _PLACE = re.compile(r"\b(?:in|at|near) (?:the (?:[\w-]+ ){0,2}[\w-]+|[A-Z][\w-]+
 
 
 def _distinct(names: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(name for name in names if name))[: _TURNS * _MOST]
+    return list(dict.fromkeys(name for name in names if name.strip()))[: _TURNS * _MOST]
 
 
 # What a question is made of.
@@ -120,9 +123,10 @@ _PREPOSITIONS = set(
 _STOPS = _PREPOSITIONS | set(
     f"""{_AUXILIARY[3:-1].replace("|", " ")} been be and or but that which who whom whose what when where why
     how if because while not he she they it him them there this these those now next then today so far
-    still also just already finally exactly most more much many ever become became get go come""".split()
+    still also just already finally exactly most much many ever become became get go come""".split()
 )
 _DETERMINERS = set("the a an his her its their our".split())
+_QUANTIFIERS = {"more", "several", "some", "any"}
 _CLAUSE = re.compile(rf",| \b(?:{_AUXILIARY}|that|who|which|when|if|because|while|to)\b")
 _WORD = re.compile(r"[\w&](?:[\w.&'-]*\w)?(?:'(?= ))?")
 _GENITIVE = re.compile(r"'s?(?: |$)")
@@ -165,7 +169,8 @@ def _chunks(question: str) -> Iterator[tuple[int, int, str]]:
     before = ""
     while at < len(words):
         first = words[at]
-        determined = first[0].lower() in _DETERMINERS
+        several = first[0].lower() in _QUANTIFIERS
+        determined = several or first[0].lower() in _DETERMINERS
         if first[0].lower() in _STOPS or not (determined or (first[0][:1].isupper() and at > 0)):
             before = first[0].lower()
             at += 1
@@ -176,17 +181,27 @@ def _chunks(question: str) -> Iterator[tuple[int, int, str]]:
         ):
             until += 1
         nouns = until - at - determined
-        if determined and nouns > 1 and _is_verb(question, words[until - 1], before):
+        if determined and nouns > 1 and _is_verb(question, words[until - 1 : until + 1], before):
             until -= 1
-        if until - at > determined:
+        named = until - at > determined and (not several or words[until - 1][0].endswith("s"))
+        if named and not _DATE_WORD.fullmatch(first[0]):
             yield first.start(), words[until - 1].end(), before
         before = words[until - 1][0].lower()
         at = until
 
 
-def _is_verb(question: str, last: re.Match[str], auxiliary: str) -> bool:
-    """Whether the last word behind an auxiliary and a noun is what the noun does, by what follows."""
-    word, rest = last[0], question[last.end() :]
+_DATE_WORD = re.compile(
+    "January|February|March|April|May|June|July|August|September|October|November|December"
+    "|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
+)
+_CAPITAL_NEXT = re.compile(r" [A-Z]")
+
+
+def _is_verb(question: str, last: list[re.Match[str]], auxiliary: str) -> bool:
+    """Whether the last word behind a noun is what the noun does, by what stands before and behind them."""
+    word, rest = last[0][0], question[last[0].end() :]
+    if rest.startswith(" ") and last[-1][0].lower() in _DETERMINERS | _QUANTIFIERS:
+        return True  # "the fish plant accept the closure"
     if not re.fullmatch(_AUXILIARY, auxiliary):
         return False
     if auxiliary in {"is", "are", "was", "were", "has", "have", "had"}:
@@ -205,7 +220,9 @@ _VERB_COMES = re.compile(
 
 def _goes_on(question: str, last: re.Match[str], word: re.Match[str], *, determined: bool) -> bool:
     lower = word[0].lower()
-    if question[last.end() : word.start()] != " " or lower in _STOPS or lower in _DETERMINERS:
+    if lower == "and" and determined and last[0][:1].isupper():
+        return _CAPITAL_NEXT.match(question, word.end()) is not None  # "the Belt and Road initiative"
+    if question[last.end() : word.start()] != " " or lower in _STOPS | _DETERMINERS | _QUANTIFIERS:
         return False
     return determined or word[0][:1].isupper() or word[0] == "&" or bool(_GENITIVE.search(last[0]))
 
@@ -240,28 +257,30 @@ _MORE = re.compile(
 def _bare(text: str, talk: _Talk) -> str | None:
     """ "Why?", "And when was that?": the word for what is asked, put to the last question."""
     match = _BARE.fullmatch(text)
-    if match is None:
+    if match is None or (match["more"] and _SENTENCE.search(match["more"])):
         return None
     word = match["word"].lower()
     asked = talk.question.rstrip(" ?!.")
     if match["more"]:
         return f"{asked}, and {word}{match['more']}?"
-    if _YES_OR_NO.match(asked):
+    if _YES_OR_NO.match(asked) and _ASKS_HOW.match(word):
         return f"{word} {asked[:1].lower()}{asked[1:]}?"
-    if (opening := _ADVERBIAL.match(asked)) is not None:
+    if (opening := _ADVERBIAL.match(asked)) is not None and _ASKS_HOW.match(word):
         return f"{word} {asked[opening.end() :]}?"
     return f"{asked}, and {word}?"
 
 
 _BARE = re.compile(
     r"""\W*(?:(?:and|but|so|ok|okay)\W+)*(?P<word>why\ not|why|since\ when|until\ when|when|where|how\ much
-    |how\ many|how\ long|how\ often|how\ come|how|by\ how\ much|by\ how\ many|by\ whom|with\ whom|who
-    |which\ one|what\ for
+    |how\ many|how\ long|how\ often|how\ come|how|by\ how\ much|by\ how\ many|by\ whom|with\ whom
+    |who\ sa(?:id|ys)\ (?:so|that)|whose|who|(?:for|against)\ (?:it|them|that)
+    |how\ [a-z]+(?!\ (?:is|was|did|will|has)\b)|which\ one|what\ for
     |(?:under|in|for|at|to|on|from|by)\ (?:which|what)\ [a-z]+)
-    (?P<more>\ so\ [a-z]+|(?<=many)\ [a-z]+s)?
+    (?P<more>\ so\ [a-z]+|(?<=many)\ [a-z]+s|\ (?:in|at|for|on|from|with|by)\ [^?!]{1,40})?
     (?:\ (?:exactly|then|so|(?:is|was|did|will|has)\ (?:that|this|it)(?:\ (?:happen|be|happened))?))?\W*""",
     re.VERBOSE | re.IGNORECASE,
 )
+_ASKS_HOW = re.compile(r"(?:why|since when|until when|when|where|how|at (?:which|what))\b")
 _YES_OR_NO = re.compile(rf"{_AUXILIARY} ", re.IGNORECASE)
 _ADVERBIAL = re.compile(rf"(?:why|when|where|how)(?: exactly)? (?={_AUXILIARY} )", re.IGNORECASE)
 
@@ -273,15 +292,19 @@ def _fragment(text: str, talk: _Talk) -> str | None:
     if match is None:
         return None
     words = match["rest"].strip(" ,")
-    if (owner := re.match(r"(?:his|her) (?=\w)", words, re.IGNORECASE)) and talk.people:
+    if not words or (match.re is _SHORT and words[0].isupper() and not _NAMES_ONE.match(words)):
+        return None  # "Election results?" asks by itself
+    if words.split()[0].lower() in _DETERMINERS | _PREPOSITIONS:
+        words = words[0].lower() + words[1:]
+    if (owner := re.match(r"(?:his|her) (?=\w)", words)) and talk.people:
         words = f"{_genitive(talk.people[0])} {words[owner.end() :]}"
     asked = talk.question.rstrip(" ?!.")
     if _TIME.fullmatch(words):
         return f"{_TIME_AT_END.sub('', asked)} {words}?"
     if _SENTENCE.search(words):
         return None
-    if (lead := _LED.match(words)) is not None and lead[0].strip().lower() in _PREPOSITIONS:
-        return f"{_phrase_exchanged(asked, words, lead[0].strip().lower())}?"
+    if (lead := _LED.match(words)) is not None and lead["lead"].lower() in _LEADS:
+        return f"{_phrase_exchanged(asked, words, lead['lead'].lower())}?"
     return f"{_part_exchanged(asked, words, talk)}?"
 
 
@@ -312,17 +335,24 @@ _TIMES = (
 )
 _TIME = re.compile(_TIMES, re.IGNORECASE)
 _TIME_AT_END = re.compile(rf",? {_TIMES}$", re.IGNORECASE)
-_LED = re.compile(r"\w+ ")
+_NAMES_ONE = re.compile(r"(?:The|In|At|On|For|Since|Before|After|During|Under|Near) |(?:[A-Z][\w.-]* ?)+$")
+_LED = re.compile(r"(?P<lead>according to|\w+) ", re.IGNORECASE)
+_LEADS = _PREPOSITIONS | {"according to"}
 _ALIKE = ({"in", "at", "near"}, {"about", "on", "of"}, {"during", "after", "before"})
 
 
 def _phrase_exchanged(asked: str, words: str, lead: str) -> str:
     """The question with its last phrase of such a preposition exchanged, else with this one behind it."""
     leads = next((alike for alike in _ALIKE if lead in alike), {lead})
-    phrases = list(re.finditer(rf" (?:{'|'.join(sorted(leads))}) (?:[\w'.-]+ ?){{1,5}}$", asked))
-    if phrases and phrases[-1][0].split()[-1][:1].isupper() == words.rsplit(maxsplit=1)[-1][:1].isupper():
-        return f"{asked[: phrases[-1].start()]} {words}"
+    for match in reversed(
+        list(re.finditer(rf" (?:{'|'.join(sorted(leads))})(?: {_NO_STOP}[\w'.-]+)+", asked))
+    ):
+        if match[0].rsplit(maxsplit=1)[-1][:1].isupper() == words.rsplit(maxsplit=1)[-1][:1].isupper():
+            return f"{asked[: match.start()]} {words}{asked[match.end() :]}"
     return f"{asked} {words}"
+
+
+_NO_STOP = rf"(?!(?:{'|'.join(sorted(_STOPS | {'last', 'yesterday'}))})\b)"
 
 
 def _part_exchanged(asked: str, words: str, talk: _Talk) -> str:
@@ -337,14 +367,15 @@ def _part_exchanged(asked: str, words: str, talk: _Talk) -> str:
         start, end = speaker.topic_span
         return f"{asked[:start]}{words}{asked[end:]}"
     parts = list(_parts(asked))
-    alike = [part for part in parts if is_name(part.text) == is_name(words)] or parts
+    alike = [part for part in parts if is_name(part.text) == is_name(words)]
+    alike = alike or (parts if words.split(maxsplit=1)[0].lower() in _DETERMINERS else [])
     if not alike:
-        return f"{asked}, {words}"
+        return f"{asked}, and what about {words}"
     part = alike[-1]
     for outer in alike[:-1]:
-        if outer.whole_end == part.end and outer.text.split()[-1].lower() not in _ATTRIBUTES:
+        if outer.whole_end == part.end and outer.text.rsplit(maxsplit=1)[-1].lower() not in _ATTRIBUTES:
             part = outer
-    end = part.whole_end if part.text.split()[-1].lower() not in _ATTRIBUTES else part.end
+    end = part.whole_end if part.text.rsplit(maxsplit=1)[-1].lower() not in _ATTRIBUTES else part.end
     return f"{asked[: part.start]}{words}{asked[end:]}"
 
 
@@ -352,6 +383,7 @@ def _pronouns(text: str, talk: _Talk) -> str | None:
     """ "What did he say of it?": names for the words that stand for them."""
     found: list[str] = []
     kinds: set[str] = set()
+    named: set[str] = set()
     people = (name for name in talk.people if not _is_group(name))
     done = 0
     for match in _PRONOUN.finditer(text):
@@ -359,9 +391,10 @@ def _pronouns(text: str, talk: _Talk) -> str | None:
         if kind in kinds or _has_own(text, match, kind, talk):
             continue
         meant = next(people, None) if kind in {"he", "she"} else _thing(kind, talk)
-        if meant is None or (kind == "it" and _EXPLETIVE.match(text, match.end())):
+        if meant is None or meant in named or (kind == "it" and _EXPLETIVE.match(text, match.end())):
             continue
         kinds.add(kind)
+        named.add(meant)
         found += [text[done : match.start()], _genitive(meant) if _possessive(text, match) else meant]
         done = match.end()
     if not found:
@@ -435,17 +468,26 @@ def _thing(kind: str, talk: _Talk) -> str | None:
     group = next((one for one in talk.people[:1] if _is_group(one)), None)
     if kind == "they":
         several = (one for one in [*talk.people[:1], *talk.topics] if _PLURAL.match(one) and not is_name(one))
-        return group or next(several, None)
+        if both := _BOTH.search(talk.question):
+            return both[0]
+        body = next((one for one in talk.people[:1] if one.lower().startswith("the ")), None)
+        return group or next(several, body)
     return next(iter(talk.topics), group)
 
 
+_BOTH = re.compile(r"\b[A-Z][\w-]+(?: [A-Z][\w-]+)* and [A-Z][\w-]+(?: [A-Z][\w-]+)*")
 _PLURAL = re.compile(r"(?:[\w'-]+ )*?[\w'-]+[^s'\W]s(?= of |$)")
 
 
 def _with_topic(question: str, talk: _Talk) -> str:
     """ "What did Sole say next?" goes on about what was spoken of."""
     speaker = find_speaker(question)
-    if speaker is None or not talk.topics or not _NOTHING_SAID.fullmatch(speaker.topic):
+    if (
+        speaker is None
+        or not talk.topics
+        or talk.topics[0] in question
+        or not _NOTHING_SAID.fullmatch(speaker.topic)
+    ):
         return question
     return f"{question.rstrip(' ?!.')} about {talk.topics[0]}?"
 

@@ -85,12 +85,13 @@ def interpret(question: str, today: date, event_days: EventDays = lambda _: None
     first: a date inside a clause of its own or attached to a noun is never a bound.
     """
     text = _capitalised(plain(question))
-    windows, unknown = _windows(text, today, event_days)
+    asking = _asking(text)
+    windows, unknown = _windows(text, asking, today, event_days)
     published = [one for one in windows if one.kind == "published"]
     first, last = _common(published)
     if first and last and first > last:
         windows = [Window(one.span, "about", one.first, one.last, one.event) for one in windows]
-    newest = next(_newest(text), None)
+    newest = next(_newest(text, asking), None)
     if newest and any(_overlap(newest, one.span) for one in windows):
         newest = None
     return Interpretation(
@@ -176,13 +177,15 @@ class _Dated(NamedTuple):
     last: date
 
 
-def _windows(text: str, today: date, event_days: EventDays) -> tuple[list[Window], list[Span]]:
+def _windows(
+    text: str, asking: list[Span], today: date, event_days: EventDays
+) -> tuple[list[Window], list[Span]]:
     found: list[Window] = []
     unknown: list[Span] = []
     dates = list(_dates(text, today))
     # What a date goes with is looked for without the others: "since March and before May".
     undated = _blanked(text, [one.span for one in dates])
-    for event in _events(text):
+    for event in _events(text, asking):
         inside = [one for one in dates if event.start < one.span.start < event.clause_end]
         if any(one.span.start <= event.start < one.span.end for one in dates):
             continue  # "since the end of May": a date
@@ -194,7 +197,9 @@ def _windows(text: str, today: date, event_days: EventDays) -> tuple[list[Window
             end = max([event.end, *(one.span.end for one in inside)])
             found.append(Window(Span(event.start, end), "published", *bounds, event.phrase))
     for one in dates:
-        if text[one.span.start : one.span.end].lower() == "today" and _state_of_things(text, one.span):
+        if text[one.span.start : one.span.end].lower() == "today" and _state_of_things(
+            text, asking, one.span
+        ):
             continue  # asks for the latest
         kind: Literal["published", "about"] = "about"
         bounds = _bounds(one.lead, (one.first, one.last), of_event=False)
@@ -203,7 +208,8 @@ def _windows(text: str, today: date, event_days: EventDays) -> tuple[list[Window
         # What is still to come has not been reported, and "until 2028" then bounds nothing.
         past = bounds[0] <= today if bounds[0] else bounds[1] is not None and bounds[1] < today
         if past and (
-            _of_publication(text, one) or (_bounding(text, one) and _stands_free(undated, one.span, one.lead))
+            _of_publication(text, one)
+            or (_bounding(text, one) and _stands_free(undated, asking, one.span, one.lead))
         ):
             kind = "published"
             if bounds[0] and _THIS_WEEK.search(text, *one.span):
@@ -347,10 +353,10 @@ def _asking(text: str) -> list[Span]:
     return asking or (found if len(found) == 1 else found[-1:])
 
 
-def _stands_free(text: str, span: Span, lead: str = "") -> bool:
+def _stands_free(text: str, asking: list[Span], span: Span, lead: str = "") -> bool:
     """Whether a date goes with what the question asks, and not with a noun or another clause in it."""
     start, end = span
-    for sentence in _asking(text):
+    for sentence in asking:
         if sentence.start <= start and end <= sentence.end:
             before = _OPENING.sub("", text[sentence.start : start])
             after = text[end : sentence.end]
@@ -402,7 +408,8 @@ def _of_publication(text: str, one: _Dated) -> bool:
     if _NEWS_OF_IT.match(after):
         return True
     # "articles about the flood in May" may be of any month, "articles about the flood from May" of May.
-    pattern = _PUBLISHED if one.lead in _OPEN_ENDED | {"from", "between"} else _PUBLISHED_DIRECTLY
+    apart = one.lead in _OPEN_ENDED | {"from", "between"} or _NEAR.search(text, *one.span)
+    pattern = _PUBLISHED if apart else _PUBLISHED_DIRECTLY
     return bool(pattern.search(before))
 
 
@@ -416,7 +423,9 @@ _PUBLISHED_DIRECTLY = re.compile(
     re.IGNORECASE,
 )
 _PUBLISHED = re.compile(
-    rf"(?:{_PUBLISHED_DIRECTLY.pattern[:-3]}|\b{_NEWS} (?:about|on) [^,?]{{1,60}}) ?$", re.IGNORECASE
+    rf"(?:{_PUBLISHED_DIRECTLY.pattern[:-3]}|\b{_NEWS} (?:about|on) [^,?]{{1,60}}"
+    r"|^\W*what (?:did|has|have) [^?]{1,60} (?:report|publish|write)\w* (?:about|on|of) [^,?]{1,60}) ?$",
+    re.IGNORECASE,
 )
 
 
@@ -433,7 +442,7 @@ class _Event(NamedTuple):
     clause_end: int
 
 
-def _events(text: str) -> Iterator[_Event]:
+def _events(text: str, asking: list[Span]) -> Iterator[_Event]:
     for match in _EVENT.finditer(text):
         phrase = _EVENT_ENDS.split(match["event"])[0].rstrip()
         if _DOES.search(phrase) or _DOES.match(match["event"][len(phrase) :]):
@@ -444,7 +453,7 @@ def _events(text: str) -> Iterator[_Event]:
             continue  # "before the court" is a place
         if _NAMED_AFTER.search(text, 0, start):
             continue
-        if _stands_free(text, Span(start, match.end())):
+        if _stands_free(text, asking, Span(start, match.end())):
             yield _Event(start, end, lead, phrase, match.end())
 
 
@@ -466,20 +475,20 @@ _NAMED_AFTER = re.compile(r"\b(?:named|looks?|looking|looked|called|taken|takes?
 # The latest.
 
 
-def _newest(text: str) -> Iterator[Span]:
-    for sentence in _asking(text):
+def _newest(text: str, asking: list[Span]) -> Iterator[Span]:
+    for sentence in asking:
         for match in _NEWEST.finditer(text, *sentence):
             if not _CLAUSE.search(_OPENING.sub("", text[sentence.start : match.start()])):
                 yield Span(*match.span())
         for match in re.finditer(r"\btoday\b", text[slice(*sentence)]):
             span = Span(sentence.start + match.start(), sentence.start + match.end())
-            if _state_of_things(text, span):
+            if _state_of_things(text, asking, span):
                 yield span
 
 
-def _state_of_things(text: str, today: Span) -> bool:
+def _state_of_things(text: str, asking: list[Span], today: Span) -> bool:
     """Whether "today" means the present: "Where do things stand today?", not "What happened today?"."""
-    if not _stands_free(text, today):
+    if not _stands_free(text, asking, today):
         return False
     before = text[: today.start]
     return bool(_PRESENT.search(before)) and not _PAST.search(before)

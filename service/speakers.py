@@ -102,10 +102,10 @@ _SAY = """
     respond say see speak state stress suggest support suspect tell think underline urge value view vow
     want warn welcome wish wonder
 """.split()
-_PAST = "said thought felt spoke foresaw denied replied justified denies replies justifies".split()
+_PAST = "said thought felt foresaw denied replied justified denies replies justifies".split()
 _SAYING = "|".join(_SAY)
 # What a question for "who" may ask of anybody who acts is left out.
-_ACTS = set("ask back call report see tell view welcome".split())
+_ACTS = set("ask back call report see speak tell view welcome".split())
 _SAID = "|".join([*(rf"{word}(?:s|e?d)" for word in _SAY if word not in _ACTS), *_PAST])
 _OPINION = (
     r"(?:views?|opinions?|reactions?|positions?|stance|take|thoughts?|comments?|statements?|responses?|reply"
@@ -117,7 +117,7 @@ _NAME = rf"(?:[Tt]he (?:[\w-]+ ){{0,3}}?[\w'-]+(?: of (?:the )?{_CAPITALISED})?|
 _ADVERB = r"(?:(?:also|still|really|now|actually|first|then|ever|later|once|not|currently|recently) )*"
 _ASKED = re.compile(
     rf"""\b(?:do|does|did|has|have|had|will|would|could|might|should)
-    \ (?P<name>\S[^,?;:!]{{1,80}}?)\ {_ADVERB}
+    \ (?P<name>\S[^,?;:!]{{1,80}}?)(?:,\ [^,?]{{1,60}},)?\ {_ADVERB}
     (?:(?:have|had)\ to\ say|make\ of|(?:been\ )?(?:saying|said|told)|(?:{_SAYING})|(?:{_SAID}))\b(?!')""",
     re.VERBOSE | re.IGNORECASE,
 )
@@ -139,7 +139,7 @@ _WHO_SAID = re.compile(
 )
 _BEFORE_TOPIC = re.compile(
     r"[\s,]*(?:(?:about|of|on|regarding|concerning|to|from|for|that|with|over|as|against|in response to"
-    r"|towards?|it)\b\s*)?"
+    r"|towards?)\b\s*)?"
 )
 _PARTICLES = set("de van von der al bin of the & and du la le".split())
 # What takes such verbs and says nothing itself, and who is not known by the word alone.

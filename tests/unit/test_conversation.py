@@ -40,13 +40,13 @@ def test_nearly_all_judged_follow_ups_say_what_they_leave_out() -> None:
         for record in asked
         if not all(word in told(record).question.lower() for word in record["words"])
     ]
-    assert len(asked) >= 60
-    assert len(wrong) <= 2, wrong
+    assert len(asked) >= 100
+    assert len(wrong) <= 5, wrong
 
 
 def test_every_judged_question_that_stands_alone_is_left_alone() -> None:
     alone = [record for record in records() if "unchanged" in record]
-    assert len(alone) >= 18
+    assert len(alone) >= 30
     for record in alone:
         assert told(record) == Rewritten(record["question"], changed=False)
 
@@ -60,7 +60,7 @@ def test_rewritten_follow_ups_find_their_article_first(generation: Generation) -
     rewritten = sum(found(told(record).question, record["article"]) for record in asked)
     as_asked = sum(found(record["question"], record["article"]) for record in asked)
     assert rewritten >= 0.85 * len(asked)
-    assert rewritten >= as_asked + 15
+    assert rewritten >= as_asked + 0.4 * len(asked)
 
 
 def test_each_follow_up_builds_on_those_before_it() -> None:
@@ -94,6 +94,10 @@ def test_each_follow_up_builds_on_those_before_it() -> None:
         ),
         ("What happened in Saltmarsh last week?", "and this week?", "What happened in Saltmarsh this week?"),
         ("What happened in Saltmarsh?", "who lives there?", "Who lives in Saltmarsh?"),
+        ("What does Hallam think of the bridge?", "The ferry?", "What does Hallam think of the ferry?"),
+        ("What is the toll for residents?", "and for lorries?", "What is the toll for lorries?"),
+        ("Who won the vote?", "by how many votes?", "Who won the vote, and by how many votes?"),
+        ("Where did Putin and Xi meet?", "What did they pledge?", "What did Putin and Xi pledge?"),
         ("Where did the storm hit?", "Who was injured?", "Who was injured, regarding the storm?"),
         ("Who is Leofric Dunmore?", "What did he recommend?", "What did Leofric Dunmore recommend?"),
         ("What does the union demand?", "will it strike?", "Will the union strike?"),
@@ -116,6 +120,8 @@ def test_he_is_whom_the_answer_quotes_where_the_question_names_nobody() -> None:
 def test_what_stands_for_something_in_its_own_question_is_left_alone() -> None:
     for question in (
         "What did Hallam say about her plans?",
+        "Election results?",
+        "Kettlewick strike?",
         "When will the bridge open and what will it cost?",
         "Who called his own promise a joke?",
         "Is it possible to visit the library?",

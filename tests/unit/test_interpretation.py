@@ -64,7 +64,7 @@ def understood(record: dict[str, Any]) -> bool:
 def test_nearly_all_judged_questions_are_understood_in_everything() -> None:
     records = [json.loads(line) for line in TIMES.read_text(encoding="utf-8").splitlines()]
     wrong = [record["question"] for record in records if not understood(record)]
-    assert len(records) >= 100
+    assert len(records) >= 120
     assert len(wrong) <= 2, wrong
 
 
