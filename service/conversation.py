@@ -123,7 +123,8 @@ _PREPOSITIONS = set(
 _STOPS = _PREPOSITIONS | set(
     f"""{_AUXILIARY[3:-1].replace("|", " ")} been be and or but that which who whom whose what when where why
     how if because while not he she they it him them there this these those now next then today so far
-    still also just already finally exactly most much many ever become became get go come""".split()
+    still also just already finally exactly later earlier again soon most much many ever become became get
+    go come""".split()
 )
 _DETERMINERS = set("the a an his her its their our".split())
 _QUANTIFIERS = {"more", "several", "some", "any"}
@@ -157,7 +158,9 @@ def _parts(question: str) -> Iterator[_Part]:
     for at, (start, end, before) in enumerate(chunks):
         whole_end = end
         for next_start, next_end, next_before in chunks[at + 1 : at + 2]:
-            if next_before in {"of", "at", "for"} and question[end:next_start].split() == [next_before]:
+            if next_before in {"of", "at", "for", "into"} and question[end:next_start].split() == [
+                next_before
+            ]:
                 whole_end = next_end
         yield _Part(start, question[start:end], whole_end, before in {"in", "at", "from", "near", "of", "to"})
 
@@ -194,6 +197,7 @@ _DATE_WORD = re.compile(
     "January|February|March|April|May|June|July|August|September|October|November|December"
     "|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
 )
+_ENDING = set("begin end start open close cost work happen fail".split())
 _CAPITAL_NEXT = re.compile(r" [A-Z]")
 
 
@@ -202,6 +206,8 @@ def _is_verb(question: str, last: list[re.Match[str]], auxiliary: str) -> bool:
     word, rest = last[0][0], question[last[0].end() :]
     if rest.startswith(" ") and last[-1][0].lower() in _DETERMINERS | _QUANTIFIERS:
         return True  # "the fish plant accept the closure"
+    if word in _ENDING and not rest.strip(" ?!."):
+        return True  # "(does) the inquiry into the flood begin?"
     if not re.fullmatch(_AUXILIARY, auxiliary):
         return False
     if auxiliary in {"is", "are", "was", "were", "has", "have", "had"}:
@@ -224,6 +230,8 @@ def _goes_on(question: str, last: re.Match[str], word: re.Match[str], *, determi
         return _CAPITAL_NEXT.match(question, word.end()) is not None  # "the Belt and Road initiative"
     if question[last.end() : word.start()] != " " or lower in _STOPS | _DETERMINERS | _QUANTIFIERS:
         return False
+    if lower == "last" and last[0].lower() not in _DETERMINERS:
+        return False  # "last year"
     return determined or word[0][:1].isupper() or word[0] == "&" or bool(_GENITIVE.search(last[0]))
 
 
@@ -300,7 +308,7 @@ def _fragment(text: str, talk: _Talk) -> str | None:
         words = f"{_genitive(talk.people[0])} {words[owner.end() :]}"
     asked = talk.question.rstrip(" ?!.")
     if _TIME.fullmatch(words):
-        return f"{_TIME_AT_END.sub('', asked)} {words}?"
+        return f"{_TIME_WITHIN.sub('', asked, count=1)} {words}?"
     if _SENTENCE.search(words):
         return None
     if (lead := _LED.match(words)) is not None and lead["lead"].lower() in _LEADS:
@@ -334,7 +342,7 @@ _TIMES = (
     r"|[12]\d{3})"
 )
 _TIME = re.compile(_TIMES, re.IGNORECASE)
-_TIME_AT_END = re.compile(rf",? {_TIMES}$", re.IGNORECASE)
+_TIME_WITHIN = re.compile(rf",? {_TIMES}(?=[ ,]|$)", re.IGNORECASE)
 _NAMES_ONE = re.compile(r"(?:The|In|At|On|For|Since|Before|After|During|Under|Near) |(?:[A-Z][\w.-]* ?)+$")
 _LED = re.compile(r"(?P<lead>according to|\w+) ", re.IGNORECASE)
 _LEADS = _PREPOSITIONS | {"according to"}
@@ -360,7 +368,7 @@ def _part_exchanged(asked: str, words: str, talk: _Talk) -> str:
     speaker = talk.speaker
     known = re.search(rf"\b{re.escape(words)}\b", talk.text)
     person = talk.is_person(words) or is_role(words) or (is_name(words) and not known)
-    if speaker and speaker.name and person:
+    if speaker and speaker.name and (person or (_PLURAL.match(words) and _PLURAL.match(speaker.name))):
         start, end = speaker.span
         return f"{asked[:start]}{words}{asked[end:]}"
     if speaker and speaker.topic and speaker.topic_span.start > speaker.span.end:
@@ -411,8 +419,8 @@ _PRONOUN = re.compile(
 )
 _NOUN = re.compile(rf" (?!(?:{'|'.join(sorted(_STOPS))})\b)\w")
 _EXPLETIVE = re.compile(
-    r" (?:takes?|true|possible|likely|legal|illegal|necessary|rain\w*|snow\w*|matters?|clear|known|important"
-    r"|about time)\b"
+    r" (?:takes?|c[oa]me about|turn(?:ed)? out|true|possible|likely|legal|illegal|necessary|rain\w*|snow\w*"
+    r"|matters?|clear|known|important|about time)\b"
 )
 _BOUNDARY = re.compile(
     r".*\b(?:and|that|when|if|because|while|after|before|since|who|which|but)\b|.*,", re.DOTALL
@@ -475,7 +483,9 @@ def _thing(kind: str, talk: _Talk) -> str | None:
     return next(iter(talk.topics), group)
 
 
-_BOTH = re.compile(r"\b[A-Z][\w-]+(?: [A-Z][\w-]+)* and [A-Z][\w-]+(?: [A-Z][\w-]+)*")
+_BOTH = re.compile(
+    r"(?<!between )(?<!in )(?<!of )(?<!for )(?<!from )\b[A-Z][\w-]+(?: [A-Z][\w-]+)* and [A-Z][\w-]+(?: [A-Z][\w-]+)*"
+)
 _PLURAL = re.compile(r"(?:[\w'-]+ )*?[\w'-]+[^s'\W]s(?= of |$)")
 
 
