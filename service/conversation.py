@@ -4,9 +4,18 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import NamedTuple
 
 from indexer.mentions import plain
+from service.phrases import (
+    ATTRIBUTES,
+    AUXILIARY,
+    DETERMINERS,
+    GENITIVE,
+    PREPOSITIONS,
+    STOPS,
+    Part,
+    parts,
+)
 from service.speakers import Speaker, find_speaker, is_name, is_role
 
 _TURNS = 10  # the last of a conversation; what was said before is no longer meant
@@ -61,12 +70,12 @@ class _Talk:
         self.question = plain(question)
         self.speaker = find_speaker(self.question)
         self.text = f"{self.question}\n{answer}\n{self.text}"[: _TURNS * _LONGEST]
-        parts = list(islice(_parts(self.question), _MOST))
-        names = [(name, part) for part in parts if is_name(name := _GENITIVE.split(part.text)[0])]
+        named = list(islice(parts(self.question), _MOST))
+        names = [(name, part) for part in named if is_name(name := GENITIVE.split(part.text)[0])]
         asked = [
             *([self.speaker.name] if self.speaker and self.speaker.name else []),
             *(name for name, _ in names if self.is_person(name)),
-            *(part.text for part in parts if is_role(part.text)),
+            *(part.text for part in named if is_role(part.text)),
         ]
         told = _distinct(match[0] for match in islice(_NAME.finditer(answer), _MOST))
         answered = [turn.speaker or "", *filter(self.is_person, told)]
@@ -75,14 +84,14 @@ class _Talk:
         # A name that nothing tells of may be a person's too, where no place would stand.
         likely = [name for name, part in names if not part.placed and not name.startswith("the ")]
         self.people = _distinct([*sure, *likely, *self.people])
-        self.topics = _distinct([*sorted(self._topics(parts), key=is_name), *self.topics])
+        self.topics = _distinct([*sorted(self._topics(named), key=is_name), *self.topics])
         self.places = _distinct([*(match[0] for match in _PLACE.finditer(self.question)), *self.places])
 
-    def _topics(self, parts: Sequence["_Part"]) -> Iterator[str]:
+    def _topics(self, named: Sequence[Part]) -> Iterator[str]:
         """What "it" may be after this question: what it asks somebody about, else what it is about."""
         if self.speaker and not self.question[: self.speaker.topic_span.start].endswith(" to "):
             yield _CLAUSE.split(self.speaker.topic)[0].strip(" ,")  # but not "(want to) shut the plant"
-        for part in parts:
+        for part in named:
             person = is_role(part.text) or self.is_person(part.text)
             if not person and not (self.speaker and part.start < self.speaker.topic_span.start):
                 yield self.question[part.start : part.whole_end]
@@ -101,6 +110,7 @@ class _Talk:
         )
 
 
+_CLAUSE = re.compile(rf",| \b(?:{AUXILIARY}|that|who|which|when|if|because|while|to)\b")
 _SAYS = "said|says|told|added|argued|stated|warned|thinks|believes|expects|writes|wrote|announced|replied"
 _TITLE = r"(?:Mr|Mrs|Ms|Dr|Sir|President|Mayor|Captain|Minister|Councillor|Judge|Senator|Chancellor)\.?"
 _NAME = re.compile(
@@ -111,128 +121,6 @@ _PLACE = re.compile(r"\b(?:in|at|near) (?:the (?:[\w-]+ ){0,2}[\w-]+|[A-Z][\w-]+
 
 def _distinct(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(name for name in names if name.strip()))[: _TURNS * _MOST]
-
-
-# What a question is made of.
-
-_AUXILIARY = r"(?:is|are|was|were|do|does|did|has|have|had|will|would|can|could|should|may|might|must)"
-_PREPOSITIONS = set(
-    """in at on for about of from to with by during under near against after before since between over into
-    through without until as than instead regarding towards behind according""".split()
-)
-_STOPS = _PREPOSITIONS | set(
-    f"""{_AUXILIARY[3:-1].replace("|", " ")} been be and or but that which who whom whose what when where why
-    how if because while not he she they it him them there this these those now next then today so far
-    still also just already finally exactly later earlier again soon most much many ever become became get
-    go come""".split()
-)
-_DETERMINERS = set("the a an his her its their our".split())
-_QUANTIFIERS = {"more", "several", "some", "any"}
-_CLAUSE = re.compile(rf",| \b(?:{_AUXILIARY}|that|who|which|when|if|because|while|to)\b")
-_WORD = re.compile(r"[\w&](?:[\w.&'-]*\w)?(?:'(?= ))?")
-_GENITIVE = re.compile(r"'s?(?: |$)")
-_PARTICIPLE = re.compile(r"\w+(?:ed|en|own|uilt|old|ought|aid|eld)")
-# Of these a question asks what they belong to: the price of the bridge is the bridge's.
-_ATTRIBUTES = set(
-    "price cost costs number name size height length date age result results future state rest end".split()
-)
-
-
-class _Part(NamedTuple):
-    """A name or a noun with its article in a question; `whole_end` takes an "of …" behind it along, and
-    `placed` tells that it stands where a place would."""
-
-    start: int
-    text: str
-    whole_end: int
-    placed: bool
-
-    @property
-    def end(self) -> int:
-        return self.start + len(self.text)
-
-
-def _parts(question: str) -> Iterator[_Part]:
-    """What a question names, in order. Without a grammar: a verb is known by its place behind a subject."""
-    chunks = list(_chunks(question))
-    for at, (start, end, before) in enumerate(chunks):
-        whole_end = end
-        for next_start, next_end, next_before in chunks[at + 1 : at + 2]:
-            if next_before in {"of", "at", "for", "into"} and question[end:next_start].split() == [
-                next_before
-            ]:
-                whole_end = next_end
-        yield _Part(start, question[start:end], whole_end, before in {"in", "at", "from", "near", "of", "to"})
-
-
-def _chunks(question: str) -> Iterator[tuple[int, int, str]]:
-    """Start and end of each, and the word before it, small."""
-    words = list(_WORD.finditer(question))
-    at = 0
-    before = ""
-    while at < len(words):
-        first = words[at]
-        several = first[0].lower() in _QUANTIFIERS
-        determined = several or first[0].lower() in _DETERMINERS
-        if first[0].lower() in _STOPS or not (determined or (first[0][:1].isupper() and at > 0)):
-            before = first[0].lower()
-            at += 1
-            continue
-        until = at + 1
-        while until < len(words) and _goes_on(
-            question, words[until - 1], words[until], determined=determined
-        ):
-            until += 1
-        nouns = until - at - determined
-        if determined and nouns > 1 and _is_verb(question, words[until - 1 : until + 1], before):
-            until -= 1
-        named = until - at > determined and (not several or words[until - 1][0].endswith("s"))
-        if named and not _DATE_WORD.fullmatch(first[0]):
-            yield first.start(), words[until - 1].end(), before
-        before = words[until - 1][0].lower()
-        at = until
-
-
-_DATE_WORD = re.compile(
-    "January|February|March|April|May|June|July|August|September|October|November|December"
-    "|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
-)
-_ENDING = set("begin end start open close cost work happen fail".split())
-_CAPITAL_NEXT = re.compile(r" [A-Z]")
-
-
-def _is_verb(question: str, last: list[re.Match[str]], auxiliary: str) -> bool:
-    """Whether the last word behind a noun is what the noun does, by what stands before and behind them."""
-    word, rest = last[0][0], question[last[0].end() :]
-    if rest.startswith(" ") and last[-1][0].lower() in _DETERMINERS | _QUANTIFIERS:
-        return True  # "the fish plant accept the closure"
-    if word in _ENDING and not rest.strip(" ?!."):
-        return True  # "(does) the inquiry into the flood begin?"
-    if not re.fullmatch(_AUXILIARY, auxiliary):
-        return False
-    if auxiliary in {"is", "are", "was", "were", "has", "have", "had"}:
-        return _PARTICIPLE.fullmatch(word) is not None
-    if rest.startswith(" of "):
-        return word in {"think", "make", "speak", "approve", "hear"}
-    return not _VERB_COMES.match(rest)
-
-
-# "not", or a place with a small word behind it: "at Tanyard Lane cost".
-_VERB_COMES = re.compile(
-    r" (?:not|also|still|ever|finally|already|just|now|actually|become|get|go|come)\b"
-    r"|(?: (?:in|at|near|from) (?:the )?(?:[A-Z][\w-]*[ ?])+)(?:[a-z]+)\b(?<! in)(?<! on)(?<! at)"
-)
-
-
-def _goes_on(question: str, last: re.Match[str], word: re.Match[str], *, determined: bool) -> bool:
-    lower = word[0].lower()
-    if lower == "and" and determined and last[0][:1].isupper():
-        return _CAPITAL_NEXT.match(question, word.end()) is not None  # "the Belt and Road initiative"
-    if question[last.end() : word.start()] != " " or lower in _STOPS | _DETERMINERS | _QUANTIFIERS:
-        return False
-    if lower == "last" and last[0].lower() not in _DETERMINERS:
-        return False  # "last year"
-    return determined or word[0][:1].isupper() or word[0] == "&" or bool(_GENITIVE.search(last[0]))
 
 
 # The forms of a follow-up.
@@ -289,8 +177,8 @@ _BARE = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _ASKS_HOW = re.compile(r"(?:why|since when|until when|when|where|how|at (?:which|what))\b")
-_YES_OR_NO = re.compile(rf"{_AUXILIARY} ", re.IGNORECASE)
-_ADVERBIAL = re.compile(rf"(?:why|when|where|how)(?: exactly)? (?={_AUXILIARY} )", re.IGNORECASE)
+_YES_OR_NO = re.compile(rf"{AUXILIARY} ", re.IGNORECASE)
+_ADVERBIAL = re.compile(rf"(?:why|when|where|how)(?: exactly)? (?={AUXILIARY} )", re.IGNORECASE)
 
 
 def _fragment(text: str, talk: _Talk) -> str | None:
@@ -302,7 +190,7 @@ def _fragment(text: str, talk: _Talk) -> str | None:
     words = match["rest"].strip(" ,")
     if not words or (match.re is _SHORT and words[0].isupper() and not _NAMES_ONE.match(words)):
         return None  # "Election results?" asks by itself
-    if words.split()[0].lower() in _DETERMINERS | _PREPOSITIONS:
+    if words.split()[0].lower() in DETERMINERS | PREPOSITIONS:
         words = words[0].lower() + words[1:]
     if (owner := re.match(r"(?:his|her) (?=\w)", words)) and talk.people:
         words = f"{_genitive(talk.people[0])} {words[owner.end() :]}"
@@ -327,7 +215,7 @@ _SHORT = re.compile(
     re.VERBOSE,
 )
 _SENTENCE = re.compile(
-    rf"""\b(?:{_AUXILIARY}|what|who|whom|whose|why|how|which|when|where|tell|show|he|she|they|him|her|his
+    rf"""\b(?:{AUXILIARY}|what|who|whom|whose|why|how|which|when|where|tell|show|he|she|they|him|her|his
     |their|them|it|its|this|that|said|says|you|we)\b""",
     re.VERBOSE | re.IGNORECASE,
 )
@@ -345,7 +233,7 @@ _TIME = re.compile(_TIMES, re.IGNORECASE)
 _TIME_WITHIN = re.compile(rf",? {_TIMES}(?=[ ,]|$)", re.IGNORECASE)
 _NAMES_ONE = re.compile(r"(?:The|In|At|On|For|Since|Before|After|During|Under|Near) |(?:[A-Z][\w.-]* ?)+$")
 _LED = re.compile(r"(?P<lead>according to|\w+) ", re.IGNORECASE)
-_LEADS = _PREPOSITIONS | {"according to"}
+_LEADS = PREPOSITIONS | {"according to"}
 _ALIKE = ({"in", "at", "near"}, {"about", "on", "of"}, {"during", "after", "before"})
 
 
@@ -360,7 +248,7 @@ def _phrase_exchanged(asked: str, words: str, lead: str) -> str:
     return f"{asked} {words}"
 
 
-_NO_STOP = rf"(?!(?:{'|'.join(sorted(_STOPS | {'last', 'yesterday'}))})\b)"
+_NO_STOP = rf"(?!(?:{'|'.join(sorted(STOPS | {'last', 'yesterday'}))})\b)"
 
 
 def _part_exchanged(asked: str, words: str, talk: _Talk) -> str:
@@ -374,16 +262,16 @@ def _part_exchanged(asked: str, words: str, talk: _Talk) -> str:
     if speaker and speaker.topic and speaker.topic_span.start > speaker.span.end:
         start, end = speaker.topic_span
         return f"{asked[:start]}{words}{asked[end:]}"
-    parts = list(_parts(asked))
-    alike = [part for part in parts if is_name(part.text) == is_name(words)]
-    alike = alike or (parts if words.split(maxsplit=1)[0].lower() in _DETERMINERS else [])
+    named = list(parts(asked))
+    alike = [part for part in named if is_name(part.text) == is_name(words)]
+    alike = alike or (named if words.split(maxsplit=1)[0].lower() in DETERMINERS else [])
     if not alike:
         return f"{asked}, and what about {words}"
     part = alike[-1]
     for outer in alike[:-1]:
-        if outer.whole_end == part.end and outer.text.rsplit(maxsplit=1)[-1].lower() not in _ATTRIBUTES:
+        if outer.whole_end == part.end and outer.text.rsplit(maxsplit=1)[-1].lower() not in ATTRIBUTES:
             part = outer
-    end = part.whole_end if part.text.rsplit(maxsplit=1)[-1].lower() not in _ATTRIBUTES else part.end
+    end = part.whole_end if part.text.rsplit(maxsplit=1)[-1].lower() not in ATTRIBUTES else part.end
     return f"{asked[: part.start]}{words}{asked[end:]}"
 
 
@@ -417,7 +305,7 @@ _PRONOUN = re.compile(
         |(?:(?<=\bdoes\ )|(?<=\bdid\ )|(?<=\bwill\ ))(?:that|this)(?=\ \w+\W*$)))\b(?!-)""",
     re.VERBOSE | re.IGNORECASE,
 )
-_NOUN = re.compile(rf" (?!(?:{'|'.join(sorted(_STOPS))})\b)\w")
+_NOUN = re.compile(rf" (?!(?:{'|'.join(sorted(STOPS))})\b)\w")
 _EXPLETIVE = re.compile(
     r" (?:takes?|c[oa]me about|turn(?:ed)? out|true|possible|likely|legal|illegal|necessary|rain\w*|snow\w*"
     r"|matters?|clear|known|important|about time)\b"
@@ -426,9 +314,9 @@ _BOUNDARY = re.compile(
     r".*\b(?:and|that|when|if|because|while|after|before|since|who|which|but)\b|.*,", re.DOTALL
 )
 _SUBJECT_FOLLOWS = re.compile(
-    rf"(?:\b(?:{_AUXILIARY}|and|that|when|if|because|why|how|what|while|who)|,) $", re.IGNORECASE
+    rf"(?:\b(?:{AUXILIARY}|and|that|when|if|because|why|how|what|while|who)|,) $", re.IGNORECASE
 )
-_WHO_DOES = re.compile(rf"\W*(?:and |but )?who (?!{_AUXILIARY}\b)", re.IGNORECASE)
+_WHO_DOES = re.compile(rf"\W*(?:and |but )?who (?!{AUXILIARY}\b)", re.IGNORECASE)
 _GROUP = re.compile(
     "(?:union|company|council|government|county|board|committee|club|ministry|party|police|court|bank|agency)"
 )
@@ -456,13 +344,13 @@ def _has_own(text: str, pronoun: re.Match[str], kind: str, talk: _Talk) -> bool:
     if not subject:
         boundary = _BOUNDARY.match(before)
         before = boundary[0] if boundary else ""
-    parts = list(_parts(before))
+    named = list(parts(before))
     if kind in {"he", "she"}:
-        return any((is_name(part.text) and not part.placed) or is_role(part.text) for part in parts)
+        return any((is_name(part.text) and not part.placed) or is_role(part.text) for part in named)
     if kind == "there":
         return bool(_PLACE.search(before))
     return any(
-        _is_group(part.text) or not (is_role(part.text) or talk.is_person(part.text)) for part in parts
+        _is_group(part.text) or not (is_role(part.text) or talk.is_person(part.text)) for part in named
     )
 
 
@@ -484,7 +372,8 @@ def _thing(kind: str, talk: _Talk) -> str | None:
 
 
 _BOTH = re.compile(
-    r"(?<!between )(?<!in )(?<!of )(?<!for )(?<!from )\b[A-Z][\w-]+(?: [A-Z][\w-]+)* and [A-Z][\w-]+(?: [A-Z][\w-]+)*"
+    r"(?<!between )(?<!in )(?<!of )(?<!for )(?<!from )"
+    r"\b[A-Z][\w-]+(?: [A-Z][\w-]+)* and [A-Z][\w-]+(?: [A-Z][\w-]+)*"
 )
 _PLURAL = re.compile(r"(?:[\w'-]+ )*?[\w'-]+[^s'\W]s(?= of |$)")
 
@@ -515,7 +404,7 @@ def _unsaid(text: str, talk: _Talk) -> str | None:
 
 _UNSAID = re.compile(
     rf"""\W*(?:(?:and|but|so)\W+)*(?:who|what|why|when|where|how(?:\ much|\ many(?:\ people)?)?)(?:\ else)?
-    (?:\ {_AUXILIARY})?(?:\ not)?(?:\ [a-z]+)(?:\ against|\ in\ favour)?(?:\ (?:{_ADVERBS}))?\W*
+    (?:\ {AUXILIARY})?(?:\ not)?(?:\ [a-z]+)(?:\ against|\ in\ favour)?(?:\ (?:{_ADVERBS}))?\W*
     |\W*(?:(?:and|but|so)\W+)*how\ (?:many|much)\ [a-z]+\ (?:is|are|was|were)\ there\W*""",
     re.VERBOSE | re.IGNORECASE,
 )

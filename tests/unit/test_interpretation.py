@@ -124,6 +124,19 @@ def test_an_event_stands_for_its_days() -> None:
     )
 
 
+def test_an_event_to_come_bounds_nothing() -> None:
+    vote = date(2027, 3, 1), date(2027, 3, 1)
+    got = interpret("What will change after the vote?", TUESDAY, lambda _: vote)
+    assert [(one.kind, one.first, one.last) for one in got.windows] == [("about", *vote)]
+
+
+def test_a_date_told_of_an_event_is_its_own() -> None:
+    got = interpret("What has changed since the invasion began on 24 February 2022?", TUESDAY)
+    assert got.published == (date(2022, 2, 24), None)
+    ((_, kind, first, _),) = windows("What was said after the flood about the vote on 5 May 2026?")
+    assert (kind, first) == ("about", "2026-05-05")
+
+
 def test_an_event_of_unknown_days_is_reported_and_not_applied() -> None:
     got = interpret("What has been rebuilt since the flood?", TUESDAY)
     assert got.windows == ()
