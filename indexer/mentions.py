@@ -28,8 +28,7 @@ def mentions(text: str, published: date | None) -> list[Mention]:
     Without `published` only dates with their year are found. A mention is as exact as its words:
     "two weeks ago" is that week from Monday to Sunday, "two years ago" that calendar year.
     """
-    for typographic, plain in _PLAIN:
-        text = text.replace(typographic, plain)  # one for one: every offset stays
+    text = plain(text)
     found = []
     for candidate in _ANY.finditer(text):
         rule, pattern = _RULES[int((candidate.lastgroup or "")[1:])]
@@ -49,10 +48,33 @@ def mentions(text: str, published: date | None) -> list[Mention]:
     return found
 
 
+def plain(text: str) -> str:
+    """A text with plain quotes, dashes and spaces for the typographic ones: every offset stays."""
+    return text.translate(_PLAIN)
+
+
+def shifted(day: date, unit: str, count: int) -> date:
+    """The day `count` hours, days, weeks, months or years from `day`: 31 March less a month is the last
+    day of February. Raises ValueError or OverflowError beyond the years 1 to 9999."""
+    if unit in _IN_DAYS:
+        return day + timedelta(round(count * _IN_DAYS[unit]))
+    first, last = _month(day, count * (12 if unit == "year" else 1))
+    return first.replace(day=min(day.day, last.day))
+
+
+def count_of(word: str | None) -> int:
+    """A number in words or figures; 1 for "a" and for no word."""
+    word = (word or "one").lower()
+    if word.isdigit():
+        return int(word)
+    return _COUNTS.index(word) + 1 if word in _COUNTS else 1
+
+
 Days: TypeAlias = tuple[date, date] | None
+"""First and last, both inclusive."""
 Tense: TypeAlias = Literal["past", "future", "unsure"] | None
 
-_PLAIN = (("’", "'"), ("‘", "'"), ("“", '"'), ("”", '"'), ("–", "-"), ("\xa0", " "))
+_PLAIN = str.maketrans("’‘“”–\xa0", "''\"\"- ")
 _REACH = 100  # characters on either side that may decide; bounds the work for each candidate
 _SENTENCE_END = re.compile(r"""\n|(?:[a-z]{3}| [a-z]{1,2}|[\d)%"'])[.!?]["')]* +(?=[A-Z"'])""")
 
@@ -123,14 +145,6 @@ def _unit(day: date, unit: str, offset: int) -> tuple[date, date]:
     if unit == "year":
         return _years(day.year + offset)
     return _week(day, offset) if unit == "week" else _month(day, offset)
-
-
-def _shifted(day: date, unit: str, count: int) -> date:
-    """The day `count` units from `day`: 31 March less a month is the last day of February."""
-    if unit in _IN_DAYS:
-        return day + timedelta(round(count * _IN_DAYS[unit]))
-    first, last = _month(day, count * (12 if unit == "year" else 1))
-    return first.replace(day=min(day.day, last.day))
 
 
 def _narrowed(first: date, last: date, part: str, published: date | None) -> tuple[date, date]:
@@ -391,17 +405,17 @@ def _calendar_unit(match: re.Match[str], place: _Place, published: date) -> Days
 
 def _stretch(match: re.Match[str], place: _Place, published: date) -> Days:
     """ "the past three months": up to the day of publication, or from it on."""
-    count = _count(match["count"])
+    count = count_of(match["count"])
     if match["which"] in {"next", "coming"}:
-        return (published, _shifted(published, match["unit"], count)) if place.tense() == "future" else None
-    return _shifted(published, match["unit"], -count), published
+        return (published, shifted(published, match["unit"], count)) if place.tense() == "future" else None
+    return shifted(published, match["unit"], -count), published
 
 
 def _ago(match: re.Match[str], place: _Place, published: date) -> Days:
     if _NOT_EXACTLY.search(place.before):
         return None
     unit = match["exact"] or match["unit"]
-    day = _shifted(published, match["unit"], -_count(match["count"]))
+    day = shifted(published, match["unit"], -count_of(match["count"]))
     return _one(day) if unit in {"day", "today"} else _unit(day, unit, 0)
 
 
@@ -410,13 +424,6 @@ _NOT_EXACTLY = re.compile(
     r"|than|half)|[-.,]) ?$",
     re.IGNORECASE,
 )
-
-
-def _count(word: str | None) -> int:
-    word = (word or "one").lower()
-    if word.isdigit():
-        return int(word)
-    return _COUNTS.index(word) + 1 if word in _COUNTS else 1
 
 
 def _near_day(match: re.Match[str], place: _Place, published: date) -> Days:
