@@ -5,6 +5,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
+from datetime import date
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -300,6 +301,15 @@ class Corpus:
             )
         }
         return [found[row] for row in rows]
+
+    def days_of(self, rows: Sequence[int]) -> dict[int, date]:
+        """The day of publication of each passage's article, by row; undated ones are left out."""
+        found = self._db.execute(
+            f"SELECT passage.row, {_DAY} FROM passage JOIN article ON article.row = article"
+            f" WHERE published_at IS NOT NULL AND passage.row IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(rows)),),
+        )
+        return {row: date.fromisoformat(day) for row, day in found}
 
     def passages(self, article_id: str) -> list[Passage]:
         """An article's passages in order."""

@@ -95,6 +95,7 @@ class TokenVectorIndex:
         # One look-up gives all the numbers that a byte holds.
         places = np.arange(8 // bits) * bits
         self._numbers = levels[(np.arange(256)[:, None] >> places) & (len(levels) - 1)]
+        self._squares = (self._numbers**2).sum(axis=1)
 
     def __len__(self) -> int:
         return len(self._starts) - 1
@@ -106,11 +107,11 @@ class TokenVectorIndex:
     def similarities(self, question: TokenVectors, rows: Sequence[int]) -> list[npt.NDArray[np.float32]]:
         """For each row the cosines of the question's tokens to the passage's, (question tokens, tokens)."""
         stored = [self.codes(row) for row in rows]
-        numbers = self._numbers[np.concatenate(stored)] if stored else np.empty((0, 0, 0), np.float32)
-        tokens = numbers.reshape(sum(map(len, stored)), self._dimension)
-        tokens /= np.linalg.norm(tokens, axis=1, keepdims=True)
-        cosines = question @ tokens.T
-        return np.split(cosines, np.cumsum([len(codes) for codes in stored])[:-1], axis=1)
+        ends = np.cumsum([len(codes) for codes in stored])
+        codes = np.concatenate([np.empty((0, self._codes.shape[1]), np.uint8), *stored])
+        tokens = np.take(self._numbers, codes, axis=0).reshape(len(codes), self._dimension)
+        norms = np.sqrt(np.take(self._squares, codes).sum(axis=1))
+        return np.split((question @ tokens.T) / norms, ends[:-1], axis=1) if stored else []
 
     def late_interaction(self, question: TokenVectors, rows: Sequence[int]) -> npt.NDArray[np.float32]:
         """MaxSim in [-1, 1]: how well each of the question's tokens is met, on average; (len(rows),)."""

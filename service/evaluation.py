@@ -7,22 +7,25 @@ carry an `answer`; or a file in the format of SQuAD 2.0, whose paragraphs are th
 import csv
 import json
 import random
+import re
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 import numpy as np
+import numpy.typing as npt
 
 from indexer.build import Change, Progress, Recipe, build
 from indexer.errors import SourceError, UsageError
 from indexer.folder import IndexFolder
 from indexer.generation import Generation, open_best
-from indexer.models import EVERYTHING
 from indexer.sources import Intake, Offer
-from service.answering import Answer, answer
+from service.answering import answer
+from service.evidence import Quote
 from service.retrieval import SearchQuery, search
 
 _DEPTH = 100  # articles of each ranking that are measured
@@ -239,12 +242,141 @@ def _ir_measures() -> tuple[list[Any], Any]:
 
 
 def write_run(run: Run, file: Path) -> None:
-    """In TREC's format; what would end a field in an id is percent-encoded."""
+    """In TREC's format; white space in an id is percent-encoded."""
     with file.open("w", encoding="utf-8") as stream:
         for question, found in run.items():
             for place, (article, score) in enumerate(found.items(), start=1):
-                stream.write(f"{_field(question)} Q0 {_field(article)} {place} {score:g} dateline\n")
+                stream.write(f"{_encoded(question)} Q0 {_encoded(article)} {place} {score:g} dateline\n")
 
 
-def read_run(file: Path, questions: Iterable[str], articles: Callable[[str], str]) -> Run:
-    raise NotImplementedError
+def read_run(file: Path) -> Run:
+    """Reads what `write_run` or another system wrote. Raises SourceError where it is no run."""
+    run: Run = {}
+    try:
+        for line in file.read_text(encoding="utf-8").splitlines():
+            question, _, article, _, score, *_ = line.split()
+            run.setdefault(unquote(question), {})[unquote(article)] = float(score)
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{file}: is no run in TREC's format ({error})") from error
+    return run
+
+
+def _encoded(name: str) -> str:
+    return re.sub(r"[\s%]", lambda found: quote(found[0]), name)
+
+
+# Answers.
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A question and what was answered, whatever the confidence. `told`: for each quote, whether it holds
+    an answer of the question's."""
+
+    question: Question
+    confidence: float
+    told: tuple[bool, ...]
+    verbatim: bool
+    took_ms: float
+
+
+def try_answers(
+    generation: Generation, questions: Iterable[Question], query: SearchQuery, *, silent: bool = False
+) -> list[Tried]:
+    """Answers every question as `query` says. With `silent` the collection is meant not to tell, and a
+    question is left out where an answer stands in what is read for it all the same."""
+    tried = []
+    for question in questions:
+        asked = replace(query, text=question.text)
+        started = time.perf_counter()
+        found = answer(generation, asked, min_confidence=0.0)
+        took_ms = (time.perf_counter() - started) * 1000
+        if silent and any(_holds(hit.passage.text, question.answers) for hit in found.read):
+            continue
+        quotes = [citation.quote for citation in found.proof.citations]
+        tried.append(
+            Tried(
+                question if not silent else replace(question, answers=()),
+                found.confidence,
+                tuple(_holds(one.text, question.answers) for one in quotes),
+                all(_stands(generation, one) for one in quotes),
+                took_ms,
+            )
+        )
+    return tried
+
+
+def _holds(text: str, answers: Sequence[str]) -> bool:
+    return any(answer.lower() in text.lower() for answer in answers)
+
+
+def _stands(generation: Generation, quote: Quote) -> bool:
+    article = generation.corpus.article(quote.article_id)
+    return article is not None and article.text[slice(*quote.place)] == quote.text
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """How good answers are. Shares are in [0, 1], None where there is nothing to count.
+
+    `first` and `any`: of the answerable questions, those whose answer stands in the first quote, in any.
+    `quote_precision`: of their quotes, those that hold it. `auroc`: of the confidence, between answerable and
+    unanswerable. `answered` and `wrongly`: of either kind, those at or over the threshold. `coverage`: of the
+    answerable, those kept at the threshold that lets through one unanswerable in twenty. `verbatim`: of all
+    answers, those whose every quote is its article's text.
+    """
+
+    answerable: int
+    unanswerable: int
+    first: float | None
+    any: float | None
+    quote_precision: float | None
+    auroc: float | None
+    answered: float | None
+    wrongly: float | None
+    coverage: float | None
+    coverage_threshold: float | None
+    verbatim: float | None
+    p50_ms: float | None
+
+
+def summed_up(tried: Sequence[Tried], *, threshold: float) -> Answered:
+    """The measures over all questions."""
+    answerable = [one for one in tried if one.question.answers]
+    silent = [one for one in tried if not one.question.answers]
+    sure = np.array([one.confidence for one in answerable])
+    unsure = np.array([one.confidence for one in silent])
+    bound = _threshold_at_error(unsure) if len(unsure) else None
+    return Answered(
+        answerable=len(answerable),
+        unanswerable=len(silent),
+        first=_share(any(one.told[:1]) for one in answerable),
+        any=_share(any(one.told) for one in answerable),
+        quote_precision=_share(told for one in answerable for told in one.told),
+        auroc=_auroc(sure, unsure) if len(sure) and len(unsure) else None,
+        answered=_share(sure >= threshold),
+        wrongly=_share(unsure >= threshold),
+        coverage=_share(sure >= bound) if bound is not None else None,
+        coverage_threshold=bound,
+        verbatim=_share(one.verbatim for one in tried),
+        p50_ms=statistics.median(one.took_ms for one in tried) if tried else None,
+    )
+
+
+def _share(cases: Iterable[bool | np.bool_]) -> float | None:
+    counted = [bool(case) for case in cases]
+    return sum(counted) / len(counted) if counted else None
+
+
+def _threshold_at_error(unsure: npt.NDArray[np.float64]) -> float:
+    """The least confidence that at most one unanswerable question in twenty reaches."""
+    falling = np.sort(unsure)[::-1]
+    first_refused = falling[min(int(_ERROR * len(falling)), len(falling) - 1)]
+    return float(np.nextafter(first_refused, 1.0))
+
+
+def _auroc(sure: npt.NDArray[np.float64], unsure: npt.NDArray[np.float64]) -> float:
+    """How often an answerable question gets the higher confidence, ties half."""
+    from scipy.stats import mannwhitneyu  # noqa: PLC0415  no other command needs it
+
+    return float(mannwhitneyu(sure, unsure).statistic / (len(sure) * len(unsure)))

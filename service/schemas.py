@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import uuid4
@@ -23,6 +24,8 @@ from indexer.generation import Generation
 from indexer.models import Article, DatedBy, Filters, Span, Version
 from indexer.stories import changes, history
 from service.answering import Answer
+from service.asking import Understood, understand
+from service.conversation import Turn
 from service.evidence import Citation
 from service.retrieval import GroupBy, Hit, Mode, Results, SearchQuery, Sort, also_in
 
@@ -30,6 +33,8 @@ MAX_QUERY = 2000  # characters
 MAX_LIMIT = 100
 MAX_OFFSET = 10_000
 _MAX_VALUES = 100  # of one filter
+_MOST_TURNS = 50  # of a conversation; the last ones count
+_LONGEST_ANSWER = 20_000  # characters
 _INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\ufeff\ud800-\udfff]")
 
 
@@ -96,18 +101,32 @@ class FiltersIn(_Request):
             raise UsageError(str(error), param="filters.published_after") from error
 
 
-class SearchIn(_Request):
+class _Asking(_Request):
+    """What every question can bring along. `interpret`: whether its own words about days and speakers count;
+    `as_of`: answer as the collection stood on that day, which is then today."""
+
     query: Question
+    filters: FiltersIn = FiltersIn()
+    interpret: StrictBool = True
+    as_of: Day | None = None
+
+    def understood(self, generation: Generation, query: SearchQuery, turns: Sequence[Turn] = ()) -> Understood:
+        return understand(
+            generation, query, today=date.today(), turns=turns, as_of=self.as_of, interpreted=self.interpret
+        )
+
+
+class SearchIn(_Asking):
     limit: Limit = 10
     offset: Offset = 0
     mode: Mode = "hybrid"
-    filters: FiltersIn = FiltersIn()
     sort: Sort = "relevance"
     group_by: GroupBy = "article"
     collapse: StrictBool = True
     highlight: StrictBool = True
 
-    def to_query(self) -> SearchQuery:
+    def to_query(self, rescored: int) -> SearchQuery:
+        """`rescored`: how many passages late interaction puts in order."""
         return SearchQuery(
             text=self.query,
             limit=self.limit,
@@ -117,6 +136,7 @@ class SearchIn(_Request):
             sort=self.sort,
             group_by=self.group_by,
             collapse=self.collapse,
+            rescored=rescored,
         )
 
 
@@ -135,6 +155,8 @@ class SearchParameters(_Request):
     group_by: GroupBy = "article"
     collapse: bool = True
     highlight: bool = True
+    interpret: bool = True
+    as_of: Day | None = None
 
     def to_search(self) -> SearchIn:
         return SearchIn(
@@ -146,14 +168,28 @@ class SearchParameters(_Request):
                 author=self.author,
             ),
             **self.model_dump(
-                include={"limit", "offset", "mode", "sort", "group_by", "collapse", "highlight"}
+                include=SearchIn.model_fields.keys() & SearchParameters.model_fields.keys()
             ),
         )
 
 
-class AnswerIn(_Request):
+class TurnIn(_Request):
+    """A question asked before, and the answer it got."""
+
     query: Question
-    filters: FiltersIn = FiltersIn()
+    answer: Annotated[str, Field(max_length=_LONGEST_ANSWER), AfterValidator(_without_surrogates)] = ""
+
+
+class AnswerIn(_Asking):
+    """`turns` are those before this question, the oldest first: "and in the Arctic?" needs them."""
+
+    turns: Annotated[list[TurnIn], Field(max_length=_MOST_TURNS)] = []
+
+    def to_query(self, rescored: int) -> SearchQuery:
+        return SearchQuery(self.query, filters=self.filters.to_filters(), rescored=rescored)
+
+    def to_turns(self) -> list[Turn]:
+        return [Turn(turn.query, turn.answer) for turn in self.turns]
 
 
 class IndexOut(BaseModel):
@@ -294,9 +330,60 @@ def passages_out(generation: Generation, hits: list[Hit], query: str, *, highlig
     ]
 
 
+class FindingOut(BaseModel):
+    """Words of the question, from `start` to `end` of `interpreted.query`, and what they were taken to mean;
+    `applied` tells whether anything followed."""
+
+    start: int
+    end: int
+    text: str
+    kind: Literal["published", "about", "newest_first", "speaker", "not_understood"]
+    meaning: str
+    applied: bool
+
+
+class InterpretedOut(BaseModel):
+    """The question that was searched for, made whole by the turns before it, and the filters, days and
+    preferences read in it. `"interpret": false` leaves them unread."""
+
+    query: str
+    rewritten: bool
+    published_after: date | None
+    published_before: date | None
+    newest_first: bool
+    speaker: str | None
+    findings: list[FindingOut]
+
+    @classmethod
+    def from_understood(cls, understood: Understood) -> "InterpretedOut":
+        query = understood.query
+        findings = [(one, one.kind != "not_understood") for one in understood.findings]
+        findings += [(one, False) for one in understood.ignored]
+        return cls(
+            query=query.text,
+            rewritten=understood.rewritten,
+            published_after=query.filters.published_after,
+            published_before=query.filters.published_before,
+            newest_first=query.newest,
+            speaker=query.speaker,
+            findings=[
+                FindingOut(
+                    start=one.span.start,
+                    end=one.span.end,
+                    text=query.text[slice(*one.span)],
+                    kind=one.kind,
+                    meaning=one.meaning,
+                    applied=applied,
+                )
+                for one, applied in sorted(findings, key=lambda found: found[0].span)
+            ],
+        )
+
+
 class SearchOut(BaseModel):
     id: str
     query: str
+    interpreted: InterpretedOut
     took_ms: float
     index: IndexOut
     results: list[PassageOut]
@@ -304,11 +391,17 @@ class SearchOut(BaseModel):
 
     @classmethod
     def from_results(
-        cls, generation: Generation, asked: SearchIn, results: Results, took_ms: float
+        cls,
+        generation: Generation,
+        asked: SearchIn,
+        understood: Understood,
+        results: Results,
+        took_ms: float,
     ) -> "SearchOut":
         return cls(
             id=f"srch_{uuid4().hex}",
             query=asked.query,
+            interpreted=InterpretedOut.from_understood(understood),
             took_ms=round(took_ms, 2),
             index=IndexOut.from_manifest(generation.manifest),
             results=passages_out(generation, results.hits, asked.query, highlight=asked.highlight),
@@ -371,6 +464,7 @@ class AnswerOut(BaseModel):
 
     id: str
     query: str
+    interpreted: InterpretedOut
     status: Literal["answered", "no_answer"]
     answer: str
     confidence: float
@@ -382,10 +476,13 @@ class AnswerOut(BaseModel):
     timings_ms: TimingsOut
 
     @classmethod
-    def from_answer(cls, generation: Generation, question: str, answer: Answer) -> "AnswerOut":
+    def from_answer(
+        cls, generation: Generation, asked: AnswerIn, understood: Understood, answer: Answer
+    ) -> "AnswerOut":
         return cls(
             id=f"ans_{uuid4().hex}",
-            query=question,
+            query=asked.query,
+            interpreted=InterpretedOut.from_understood(understood),
             status=answer.status,
             answer=answer.text,
             confidence=round(answer.confidence, 4),
@@ -394,7 +491,7 @@ class AnswerOut(BaseModel):
                 SourceOut.from_source(number, article, also_in(generation.corpus, article))
                 for number, article in enumerate(answer.proof.sources, start=1)
             ],
-            nearest=passages_out(generation, list(answer.nearest), question, highlight=True),
+            nearest=passages_out(generation, list(answer.nearest), understood.query.text, highlight=True),
             model=answer.model,
             index=IndexOut.from_manifest(generation.manifest),
             timings_ms=TimingsOut(retrieve=round(answer.retrieve_ms, 2), answer=round(answer.answer_ms, 2)),

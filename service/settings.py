@@ -28,6 +28,9 @@ class Settings(IndexSettings):
     max_body_bytes: Annotated[
         int, Field(ge=1024, le=1 << 30, description="the largest request body taken")
     ] = 1 << 20
+    rescored_passages: Annotated[
+        int, Field(ge=0, le=100, description="passages that late interaction puts in order; 0 does without")
+    ] = 20
     min_confidence: Annotated[
         float, Field(ge=0, le=1, description="an answer below it becomes no_answer")
     ] = 0.5

@@ -12,6 +12,7 @@ from indexer.folder import IndexFolder
 from indexer.generation import Generation, open_best
 from indexer.models import Article
 from service.answering import Answer, answer
+from service.asking import Understood
 from service.retrieval import also_in, search
 from service.schemas import AnswerIn, AnswerOut, CopyOut, HistoryOut, SearchIn, passages_out, validated
 from service.settings import Settings
@@ -22,10 +23,12 @@ _MOST_COPIES = 5  # named
 def print_search(settings: Settings, *, as_json: bool, **asked: object) -> None:
     """Prints the passages for what `SearchIn` describes. Raises UsageError where it makes no sense."""
     request = validated(SearchIn, **asked)
-    query = request.to_query()
+    query = request.to_query(settings.rescored_passages)
     with _opened(settings) as generation:
-        hits = search(generation, query).hits
+        understood = request.understood(generation, query)
+        hits = search(generation, understood.query).hits
         passages = passages_out(generation, hits, request.query, highlight=True)
+    _print_understood(understood)
     if as_json:
         for passage in passages:
             print(passage.model_dump_json())
@@ -47,12 +50,14 @@ def print_search(settings: Settings, *, as_json: bool, **asked: object) -> None:
 def print_answer(settings: Settings, *, as_json: bool, **asked: object) -> None:
     """Prints the answer to what `AnswerIn` describes. Raises UsageError where it makes no sense."""
     request = validated(AnswerIn, **asked)
-    filters = request.filters.to_filters()
+    query = request.to_query(settings.rescored_passages)
     with _opened(settings) as generation:
-        found = answer(generation, request.query, filters, min_confidence=settings.min_confidence)
+        understood = request.understood(generation, query, request.to_turns())
+        found = answer(generation, understood.query, min_confidence=settings.min_confidence)
         if as_json:
-            print(AnswerOut.from_answer(generation, request.query, found).model_dump_json())
+            print(AnswerOut.from_answer(generation, request, understood, found).model_dump_json())
         else:
+            _print_understood(understood)
             _print_answer(Console(highlight=False), generation, found)
 
 
@@ -95,6 +100,15 @@ def _opened(settings: Settings) -> Generation:
     return open_best(
         IndexFolder(settings.index), lambda message: print(f"warning: {message}", file=sys.stderr)
     )
+
+
+def _print_understood(understood: Understood) -> None:
+    """What the question was taken to mean, on stderr: it is no part of the result."""
+    text = understood.query.text
+    if understood.rewritten:
+        print(f"understood as: {text}", file=sys.stderr)
+    for finding in (*understood.findings, *understood.ignored):
+        print(f"“{text[slice(*finding.span)]}”: {finding.meaning}", file=sys.stderr)
 
 
 def _print_answer(stdout: Console, generation: Generation, found: Answer) -> None:

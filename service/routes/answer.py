@@ -6,6 +6,7 @@ from indexer.generation import Generation
 from service.answering import answer
 from service.routes.search import served
 from service.schemas import AnswerIn, AnswerOut
+from service.settings import Settings
 
 router = APIRouter(prefix="/v1", tags=["answer"])
 
@@ -13,11 +14,12 @@ router = APIRouter(prefix="/v1", tags=["answer"])
 @router.post("/answer")
 async def post_answer(request: Request, asked: AnswerIn) -> AnswerOut:
     """Up to three verbatim sentences with their places, each checked against its article."""
-    filters = asked.filters.to_filters()
-    min_confidence: float = request.app.state.settings.min_confidence
+    settings: Settings = request.app.state.settings
+    query = asked.to_query(settings.rescored_passages)
 
     def work(generation: Generation) -> AnswerOut:
-        found = answer(generation, asked.query, filters, min_confidence=min_confidence)
-        return AnswerOut.from_answer(generation, asked.query, found)
+        understood = asked.understood(generation, query, asked.to_turns())
+        found = answer(generation, understood.query, min_confidence=settings.min_confidence)
+        return AnswerOut.from_answer(generation, asked, understood, found)
 
     return await served(request).run(work)

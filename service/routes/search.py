@@ -18,12 +18,14 @@ router = APIRouter(prefix="/v1", tags=["search"])
 @router.post("/search")
 async def post_search(request: Request, asked: SearchIn) -> SearchOut:
     """The best passages for a question. A score gives order only."""
-    query = asked.to_query()
+    query = asked.to_query(request.app.state.settings.rescored_passages)
 
     def work(generation: Generation) -> SearchOut:
         started = time.perf_counter()
-        results = search(generation, query)
-        return SearchOut.from_results(generation, asked, results, (time.perf_counter() - started) * 1000)
+        understood = asked.understood(generation, query)
+        results = search(generation, understood.query)
+        took_ms = (time.perf_counter() - started) * 1000
+        return SearchOut.from_results(generation, asked, understood, results, took_ms)
 
     return await served(request).run(work)
 

@@ -1,0 +1,87 @@
+"""A question as it is understood: made whole by the turns before it, its days as filters and preferences."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import partial
+
+from indexer.generation import Generation
+from indexer.models import Filters
+from service.conversation import Turn, rewrite
+from service.events import event_days
+from service.interpretation import Finding, Interpretation, interpret
+from service.retrieval import SearchQuery
+
+_NOT_THEN = "no article was published then, so the question is asked of all"
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """`query` is what is searched for. `findings` stand in `query.text`, the question made whole; those in
+    `ignored` were seen and had no effect."""
+
+    query: SearchQuery
+    rewritten: bool
+    findings: tuple[Finding, ...] = ()
+    ignored: tuple[Finding, ...] = ()
+
+
+def understand(
+    generation: Generation,
+    query: SearchQuery,
+    *,
+    today: date,
+    turns: Sequence[Turn] = (),
+    as_of: date | None = None,
+    interpreted: bool = True,
+) -> Understood:
+    """What a question asks for on the day `today`, or as the collection stood at the end of `as_of`.
+
+    Filters that were given stand: days that the question names then only prefer. So do days on which
+    nothing was published: an archive has no article of last week. Unless `interpreted`, the question is
+    only made whole.
+    """
+    whole = rewrite(query.text, turns)
+    query = replace(query, text=whole.question)
+    given = query.filters
+    if as_of:
+        before = min(as_of, given.published_before or as_of)
+        query = replace(query, filters=replace(given, published_before=before))
+    if not interpreted:
+        return Understood(query, whole.changed)
+    found = interpret(query.text, as_of or today, partial(event_days, generation))
+    after, before = found.published
+    bounded = _bounded(query.filters, after, before)
+    applies = (
+        bounded is not None
+        and not (given.published_after or given.published_before)
+        and ((mask := generation.corpus.allowed(bounded)) is None or bool(mask.any()))
+    )
+    if applies and bounded:
+        query = replace(query, filters=bounded)
+    ignored = () if applies else tuple(one for one in found.findings if one.kind == "published")
+    query = replace(query, days=_days(found), newest=found.newest_first, speaker=_speaker(found))
+    return Understood(
+        query,
+        whole.changed,
+        tuple(one for one in found.findings if one not in ignored),
+        tuple(replace(one, meaning=f"{one.meaning}: {_NOT_THEN}") for one in ignored),
+    )
+
+
+def _bounded(filters: Filters, after: date | None, before: date | None) -> Filters | None:
+    """The filters with the question's days; None where these contradict them."""
+    after = max(filter(None, (after, filters.published_after)), default=None)
+    before = min(filter(None, (before, filters.published_before)), default=None)
+    if after and before and after > before:
+        return None
+    return replace(filters, published_after=after, published_before=before)
+
+
+def _days(found: Interpretation) -> tuple[tuple[date, date], ...]:
+    """The days that the question speaks of, where it leaves no end open."""
+    return tuple((one.first, one.last) for one in found.windows if one.first and one.last)
+
+
+def _speaker(found: Interpretation) -> str | None:
+    return found.speaker.name if found.speaker else None
