@@ -1,0 +1,831 @@
+"""Who is quoted where: what an English text puts in quotation marks, or reports, and whose words they are.
+
+Precision first: a speaker is named where the sentence says so ("X said", "said X", "according to X", a quote
+that goes on), and nobody where it does not. Quotes between single marks are left alone: an apostrophe looks
+the same.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from indexer.models import Span
+
+
+class Quotation(NamedTuple):
+    """Words that a text gives as somebody's. All places are code points of the text.
+
+    `place` holds the words: between the marks of a direct quotation, else the reported clause. It lies in one
+    paragraph; what goes on elsewhere is another quotation of the same speaker. `speaker` is the fullest form
+    of the name in the text, or a description as it stands there ("a spokesman for the ministry"), which
+    begins with a small letter; None where it is not known. `speaker_place` is where the speaker stands
+    beside the words ("he"), `cue` the verb.
+    """
+
+    place: Span
+    speaker: str | None
+    speaker_place: Span | None
+    cue: Span | None
+    direct: bool
+
+
+def quotations(text: str) -> list[Quotation]:
+    """What an English text quotes, in order of place, none overlapping another."""
+    reader = _Reader(text)
+    for line in _LINE.finditer(text):
+        reader.read(line.start(), line.end())
+    return sorted(reader.found)
+
+
+# Words. None of these lists knows a person: they hold what the language has.
+
+
+def _words(*lines: str) -> frozenset[str]:
+    return frozenset(" ".join(lines).split())
+
+
+_HE = _words("he")
+_SHE = _words("she")
+_PRONOUNS = _words("he she they it i we you who")
+_DETERMINERS = _words(
+    "the a an his her its their our my this that these those one another some several many most two three",
+    "four five both no each every other",
+)
+_PREPOSITIONS = _words(
+    "of for at in on with from by to during after before about against among around as into near under over",
+    "through between without within following since until like via outside inside behind toward towards",
+)
+_FUNCTION = _DETERMINERS | _PREPOSITIONS | _PRONOUNS | _words(
+    "and but or nor so yet if when while because although though that which what where why how whether than",
+    "then there here not never is are was were be been being has have had do does did will would can could",
+    "may might must shall should according yesterday today tomorrow tonight now still also even only just",
+    "meanwhile however instead later earlier once again asked speaking yes no well him them us me whose whom",
+    "more less such all any few much too very up down out off",
+)  # fmt: skip
+_DESCRIBES = _words("of for at from with")  # go on with a description: a spokesman for the ministry
+_ASKING = _words("who which whom what how where whose")
+_SUBJECTS = _words("he she they it i we you there the a an his her its their this these those our my") | {"no", "some", "many"}
+_TOLD = _words("reporters him her them us me the a an and of press crowd audience supporters")
+_DAYS = _words(
+    "monday tuesday wednesday thursday friday saturday sunday january february march april june july",
+    "august september october november december jan. feb. mar. apr. aug. sept. sep. oct. nov. dec.",
+)
+_ADVERBS = _words(
+    "also then later once again just now still even often recently has have had soon further once first",
+    "already always instead simply too earlier today yesterday himself herself publicly ’s 's once",
+)
+_NEVER = _words(
+    "not never to will would could can may might must should cannot n't don't didn't doesn't don’t didn’t",
+    "doesn’t won't won’t shall did do does if let",
+)
+_BE = _words("is are was were be been being 's ’s get gets got")
+_TITLES_HE = _words("mr. mr sir lord king prince father brother congressman spokesman chairman councilman")
+_TITLES_SHE = _words(
+    "mrs. mrs ms. ms miss lady dame queen princess sister congresswoman spokeswoman chairwoman councilwoman"
+)
+_TITLES = _TITLES_HE | _TITLES_SHE | _words(
+    "dr. dr prof. professor president vice-president vice minister secretary senator sen. sens. rep. reps.",
+    "representative gov. governor mayor judge justice gen. general lt. lieutenant col. colonel capt. captain",
+    "sgt. sergeant maj. major adm. admiral cmdr. commander pvt. cpl. officer chief director manager",
+    "spokesperson chairperson chair ceo cfo coo executive editor reporter correspondent analyst author actor",
+    "actress coach attorney ambassador envoy chancellor premier pope bishop archbishop cardinal rabbi rev.",
+    "reverend pastor imam sheikh emir sultan ayatollah detective inspector constable superintendent sheriff",
+    "deputy assistant commissioner councillor councilor councilmember councilmember-elect delegate speaker",
+    "leader whip nominee candidate strategist adviser advisor counsel counselor aide economist scientist",
+    "founder co-founder owner head principal dean chairwoman treasurer press foreign prime interior finance",
+    "defense defence state treasury health justice republican democrat democratic republicans democrats",
+    "conservative labour liberal independent former ex-president president-elect first second deputy-chief",
+    "police fire hon. saint st. star singer rapper comedian host anchor columnist historian journalist",
+)  # fmt: skip
+_BODIES = _words(
+    "university college institute institution times post journal news house party committee department",
+    "ministry agency council court bank company corp. corp inc. inc group association foundation center",
+    "centre church union office bureau board commission congress senate parliament administration campaign",
+    "school hospital city county street avenue states kingdom nations press service services team club league",
+    "authority organization organisation federation society fund trust force police army navy government",
+    "network report magazine caucus conference act award awards day war street tower island river north south",
+    "east west hill court",
+)
+_PARTICLES = _words("de la von van der den di da du bin al el ibn dos le ben del della st. y e")
+_SUFFIXES = _words("jr. sr. jr sr ii iii iv")
+
+# The commonest given names of English-speaking countries: they only ever speak against a pronoun.
+_MEN = _words(
+    "james john robert michael william david richard joseph thomas charles christopher daniel matthew anthony",
+    "mark donald steven paul andrew joshua kenneth kevin brian george edward ronald timothy jason jeffrey ryan",
+    "jacob gary nicholas eric jonathan stephen larry justin scott brandon benjamin samuel gregory frank",
+    "alexander raymond patrick jack dennis jerry tyler aaron jose adam nathan henry douglas zachary peter kyle",
+    "walter ethan jeremy harold keith christian roger noah gerald carl terry sean austin arthur lawrence jesse",
+    "dylan bryan joe jordan billy bruce albert willie gabriel logan alan juan wayne roy ralph randy eugene",
+    "vincent russell elijah louis bobby philip johnny bill jim tim mike steve tom bob dan ben chris matt jeff",
+    "greg barack vladimir ivan mohammed muhammad ahmed ali carlos luis jorge pedro antonio simon ian graham neil",
+    "stuart martin oliver harry liam luke josh max leo oscar alex boris emmanuel xavier igor sergei dmitry yuri",
+    "ted fred ray jimmy tony nick rick ken ron don doug phil rob sam marco mitch newt rudy bernie",
+)
+_WOMEN = _words(
+    "mary patricia jennifer linda elizabeth barbara susan jessica sarah karen lisa nancy betty margaret sandra",
+    "ashley kimberly emily donna michelle carol amanda dorothy melissa deborah stephanie rebecca sharon laura",
+    "cynthia kathleen amy angela shirley anna brenda pamela emma nicole helen samantha katherine christine",
+    "debra rachel carolyn janet catherine maria heather diane ruth julie olivia joyce virginia victoria kelly",
+    "lauren christina joan evelyn judith megan andrea cheryl hannah jacqueline martha gloria teresa ann sara",
+    "madison frances kathryn janice jean abigail alice julia judy sophia grace denise amber doris marilyn",
+    "danielle beverly isabella theresa diana natalie brittany charlotte marie kayla alexis lori hillary anne",
+    "jane kate katie liz beth sue jill claire fiona zoe lucy ella chloe amelia eva elena olga svetlana natasha",
+    "fatima aisha leila rosa carmen ana lucia ursula angelina melania ivanka kamala nikki susie debbie wendy",
+)
+
+_SAY = "say/said tell/told think/thought believe/believed"
+_REPORT = (
+    "add note explain write/wrote tweet ask reply/replied respond state claim argue insist continue recall declare "
+    "announce acknowledge admit/admitted warn stress concede observe quip/quipped joke comment remark conclude "
+    "contend assert suggest predict promise vow urge complain lament boast testify/testified report reveal confirm "
+    "emphasize emphasise elaborate shout yell cry/cried chant plead wonder demand exclaim answer counter caution "
+    "agree allege proclaim recount reiterate repeat retort scoff snap/snapped sneer underline underscore maintain "
+    "mention muse opine pledge post protest reason reckon reflect remember clarify/clarified charge bemoan "
+    "brag/bragged advise affirm estimate forecast/forecast indicate signal caution hint implore interject fume rail "
+    "recommend reassure implore joke marvel object rejoin gush intone deadpan/deadpanned speculate hope"
+)
+_NAME = (
+    "call describe label dub/dubbed denounce dismiss deride slam/slammed blast brand praise accuse criticize criticise "
+    "characterize characterise condemn hail mock ridicule decry/decried term"
+)
+
+
+def _forms(verbs: str) -> tuple[list[str], list[str]]:
+    """The finite forms of verbs ("add", "tell/told") in the third person and the past, and their participles."""
+    finite, going = [], []
+    for verb in verbs.split():
+        base, _, past = verb.partition("/")
+        stem = base.removesuffix("e") if base.endswith("e") else base
+        third = base[:-1] + "ies" if re.search("[^aeo]y$", base) else base + ("es" if base[-2:] in ("ss", "ch", "sh") else "s")
+        finite += [past or stem + "ed", third]
+        doubled = past[:-2] if past.endswith(base[-1] * 2 + "ed") else stem
+        going.append(doubled + "ing")
+    return finite, going
+
+
+_SAID, _SAYING = _forms(_SAY)
+_REPORTED, _REPORTING = _forms(_REPORT)
+_NAMED, _NAMING = _forms(_NAME)
+_SAYS = frozenset(_SAID) | {"say"}  # need no "that" before what was said
+_NAMES_IT = frozenset(_NAMED + _NAMING)  # stand before a name for something: called it “a mess”
+_GOING = frozenset(_SAYING + _REPORTING + _NAMING)  # "adding": whose subject stands earlier
+_CUES = _SAYS | _GOING | frozenset(_REPORTED + _NAMED)
+_TELLS = frozenset("told tells telling asked asks asking".split())  # are followed by who was told
+
+
+# Tokens: words, marks, and each quotation as one.
+
+
+class _Token(NamedTuple):
+    text: str
+    start: int
+    end: int
+    kind: Literal["word", "mark", "quote"]
+    inner: Span = Span(0, 0)  # of a quote, the words
+
+    @property
+    def lower(self) -> str:
+        return self.text.lower()
+
+    @property
+    def capital(self) -> bool:
+        return self.kind == "word" and (self.text[0].isupper() or self.text[:3] in {"al-", "el-"})
+
+
+_LINE = re.compile(r"[^\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]+")
+_TOKEN = re.compile(r"\w(?:[\w'’&@/-]|\.(?=\w))*\.?|[^\w\s]")
+_MARK = re.compile('["“”]')
+_ABBREVIATION = re.compile(
+    r"(?:[A-Za-z]|(?:\w\.)+\w|Mrs?|Ms|Dr|Prof|Gen|Sens?|Reps?|Gov|Lt|Col|Sgt|Capt|Maj|Adm|Rev|Hon|St|Jr|Sr"
+    r"|vs|No|Inc|Co|Corp|Ltd|Jan|Feb|Mar|Apr|Aug|Sept?|Oct|Nov|Dec)\."
+)
+_FEWEST_WORDS = 8  # of a quote whose speaker is not told; fewer may be a name or a doubt
+_LONGEST_PHRASE = 12  # tokens
+_MOST_TOKENS = 60  # looked through on either side of a cue
+
+
+def _tokens(text: str, start: int, end: int) -> Iterator[_Token]:
+    for match in _TOKEN.finditer(text, start, end):
+        word, at = match[0], match.start()
+        if len(word) > 1 and word[-1] == "." and not _ABBREVIATION.fullmatch(word):
+            yield _Token(word[:-1], at, match.end() - 1, "word")
+            yield _Token(".", match.end() - 1, match.end(), "mark")
+        else:
+            yield _Token(word, at, match.end(), "word" if word[0].isalnum() or word[0] == "_" else "mark")
+
+
+class _Quote(NamedTuple):
+    """What stands between two marks: `outer` with them. `goes_on`: its end was not marked."""
+
+    outer: Span
+    inner: Span
+    goes_on: bool
+
+
+def _quotes(text: str, start: int, end: int) -> list[_Quote]:
+    """The quotes of a paragraph. One that is not closed runs to the paragraph's end, where it opens it."""
+    found = []
+    opened: int | None = None
+    for match in _MARK.finditer(text, start, end):
+        at, mark = match.start(), match[0]
+        before = text[at - 1] if at > start else " "
+        after = text[at + 1] if at + 1 < end else " "
+        opens = mark == "“" or (mark == '"' and (before.isspace() or before in "([—–-―") and not after.isspace())
+        # A wrong mark at a paragraph's beginning is an opening one.
+        opens = opens or (opened is None and mark == "”" and at == start and not after.isspace())
+        if opens:
+            opened = at
+        elif opened is not None:
+            inner = _stripped(text, opened + 1, at)
+            if inner.start < inner.end:
+                found.append(_Quote(Span(opened, at + 1), inner, goes_on=False))
+            opened = None
+    if opened is not None and not text[start:opened].strip():
+        inner = _stripped(text, opened + 1, end)
+        if inner.start < inner.end:
+            found.append(_Quote(Span(opened, end), inner, goes_on=True))
+    return found
+
+
+def _stripped(text: str, start: int, end: int) -> Span:
+    inside = text[start:end]
+    start += len(inside) - len(inside.lstrip())
+    return Span(start, start + len(inside.strip()))
+
+
+# Names.
+
+
+class _Who(NamedTuple):
+    """Somebody who speaks: `name` without titles, None for "he" and for "the ministry"."""
+
+    place: Span
+    text: str
+    name: str | None
+    before: str  # the words before a name, which may tell a man from a woman
+    first: int  # its first token
+    after: int  # the token after its last
+
+    @property
+    def pronoun(self) -> str | None:
+        return self.text.lower() if self.name is None and self.text.lower() in _PRONOUNS else None
+
+
+_RUN = re.compile(
+    r"[^\W\d_a-z][\w'’.-]*(?:[ \xa0](?:(?:de|la|von|van|der|den|bin|al|el|del)[ \xa0])?[^\W\d_a-z][\w'’.-]*){1,5}"
+)
+
+
+def _untitled(words: list[str]) -> list[str]:
+    """The name in a run of capitalised words: what follows its last title; all of it where it names a body."""
+    while words and words[-1].lower() in _DAYS | _FUNCTION:
+        words = words[:-1]
+    if words and words[-1].lower() in _BODIES:
+        return words[1:] if words[0].lower() in _FUNCTION else words
+    for at in range(len(words) - 1, -1, -1):
+        if words[at].lower() in _TITLES | _FUNCTION | _DAYS:
+            return words[at + 1 :]
+    return words
+
+
+def _last(words: Sequence[str]) -> str:
+    """What somebody is called by alone: the last word of a name that is no "Jr."."""
+    kept = [word for word in words if word.lower() not in _SUFFIXES] or list(words)
+    return kept[-1].lower()
+
+
+class _Names:
+    """The names of two words and more in a text, by their last."""
+
+    def __init__(self, text: str) -> None:
+        counts: Counter[tuple[str, ...]] = Counter()
+        for match in _RUN.finditer(text):
+            run: list[str] = []
+            for token in _tokens(text, match.start(), match.end()):
+                if token.kind == "word":
+                    run.append(re.sub("['’]s?$", "", token.text))
+                if token.kind != "word" or token.text[-2:] in {"'s", "’s"}:
+                    counts[tuple(_untitled(run))] += 1
+                    run = []
+            counts[tuple(_untitled(run))] += 1
+        self.by_last: dict[str, dict[str, Counter[str]]] = {}
+        for words, count in counts.items():
+            if len(words) < 2:
+                continue
+            # "Republican Donald Trump" is "Donald Trump", where that stands too.
+            shorter = [words[at:] for at in range(1, len(words) - 1) if words[at:] in counts]
+            name = shorter[-1] if shorter else words
+            group = self.by_last.setdefault(_last(name), {}).setdefault(name[0], Counter())
+            group[" ".join(name)] += count
+
+    def full(self, name: str) -> str:
+        """The fullest form of a name; as it is where it may be that of several people."""
+        words = name.split()
+        groups = self.by_last.get(_last(words), {})
+        if len(words) > 1:
+            return max([*groups.get(words[0], ()), name], key=len)
+        ranked = sorted(groups.values(), key=lambda group: -group.total())
+        if not ranked or (len(ranked) > 1 and ranked[0].total() < 2 * ranked[1].total()):
+            return name
+        return max(ranked[0], key=len)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.by_last.get(_last(name.split()), {}).get(name.split()[0], ())
+
+
+# Noun phrases.
+
+
+def _phrase(text: str, tokens: list[_Token], at: int) -> _Who | None:
+    """Who the words from a token on name, as far as their phrase goes."""
+    if at >= len(tokens) or tokens[at].kind != "word":
+        return None
+    first = tokens[at]
+    if first.lower in _PRONOUNS:
+        return _Who(Span(first.start, first.end), first.text, None, "", at, at + 1)
+    end = at
+    while end < min(len(tokens), at + _LONGEST_PHRASE) and tokens[end].kind == "word":
+        word = tokens[end].lower
+        if word == "of" and _of_joins(tokens, at, end):
+            end += 1
+            continue
+        if word in _CUES and not tokens[end].capital:
+            break
+        if word in _FUNCTION and not (end == at and word in _DETERMINERS) and not (
+            word in _PARTICLES and 0 < end < len(tokens) - 1 and tokens[end + 1].capital and tokens[end - 1].capital
+        ):
+            break
+        end += 1
+    while end > at and (tokens[end - 1].lower in _DAYS or tokens[end - 1].lower in _ADVERBS or tokens[end - 1].lower.endswith("ly")):
+        end -= 1
+    words = tokens[at:end]
+    if not words or (len(words) == 1 and first.lower in _FUNCTION):
+        return None
+    if words[-1].capital:
+        start = len(words) - 1
+        while start and (words[start - 1].capital or words[start - 1].lower in _PARTICLES | {"of", "&"}):
+            start -= 1
+        while start < len(words) and not words[start].capital:
+            start += 1
+        name = _untitled([word.text for word in words[start:]])
+        if name:
+            named = words[-len(name) :]
+            place = Span(named[0].start, named[-1].end)
+            place = Span(place.start, place.end - 2 if text[place.end - 2 : place.end] in {"'s", "’s"} else place.end)
+            before = " ".join(word.lower for word in words[: len(words) - len(name)])
+            return _Who(place, text[place.start : place.end], " ".join(name), before, at, end)
+    if first.lower in _PREPOSITIONS or first.lower in _DAYS:
+        return None
+    while end < len(tokens) - 1 and end - at < _LONGEST_PHRASE and tokens[end].lower in _DESCRIBES:
+        end += 1
+        while end < len(tokens) and end - at < _LONGEST_PHRASE and tokens[end].kind == "word" and (
+            tokens[end].lower not in _FUNCTION or tokens[end].lower in _DETERMINERS
+        ) and (tokens[end].capital or tokens[end].lower not in _CUES):
+            end += 1
+    place = Span(first.start, tokens[end - 1].end)
+    described = text[place.start : place.end]
+    return _Who(place, described[0].lower() + described[1:], None, "", at, end)
+
+
+def _of_joins(tokens: list[_Token], at: int, of: int) -> bool:
+    """Whether "of" stands inside a name: "the University of Michigan", "Secretary of State John Kerry"."""
+    if of == at or of + 1 >= len(tokens) or not tokens[of + 1].capital:
+        return False
+    before = tokens[at:of]
+    return before[-1].capital and (
+        before[-1].lower in _TITLES | _BODIES or before[0].lower == "the" and len(before) == 2
+    )
+
+
+def _subject(text: str, tokens: list[_Token], low: int, verb: int) -> _Who | None:
+    """Who does what the verb at a token says, by the words between the token `low` and it."""
+    end = verb
+    while end > low and (tokens[end - 1].lower in _ADVERBS or tokens[end - 1].lower.endswith("ly")) and tokens[end - 1].kind == "word":
+        end -= 1
+    passive = False
+    if end > low and tokens[end - 1].lower in _BE:
+        if tokens[verb].lower not in _GOING:
+            return None
+        end -= 1
+    if end <= low or tokens[end - 1].lower in _NEVER or tokens[end - 1].text.lower().endswith(("n't", "n’t")):
+        return None
+    if tokens[end - 1].kind == "quote":
+        return None
+    last = tokens[end - 1]
+    if last.lower == "who" or last.text == ",":
+        return _before_comma(text, tokens, low, end - 1)
+    if last.text == ")":
+        while end > low and tokens[end - 1].text != "(":
+            end -= 1
+        end -= 1
+        return _ending(text, tokens, low, end) if end > low else None
+    return _ending(text, tokens, low, end)
+
+
+def _before_comma(text: str, tokens: list[_Token], low: int, comma: int) -> _Who | None:
+    """Who a verb after a comma speaks of: a comma never parts subject and verb but to let something in,
+    "X, director of Y, said". So what stands right before it is left out."""
+    bounds = [at for at in range(low, comma + 1) if tokens[at].text == ","]
+    if tokens[comma].lower == "who":
+        if comma > low and tokens[comma - 1].text == ",":
+            return _ending(text, tokens, max([low, *(at + 1 for at in bounds if at < comma - 1)]), comma - 1)
+        return None
+    starts = [low, *(at + 1 for at in bounds[:-1])]
+    ends = bounds
+    for start, end in list(zip(starts, ends, strict=True))[-2::-1][:5]:
+        if start >= end or tokens[start].kind == "quote":
+            continue
+        if not tokens[start].capital and tokens[start].lower not in _DETERMINERS:
+            continue
+        if tokens[start].lower in _PREPOSITIONS:
+            continue
+        who = _phrase(text, tokens, start)
+        if who and who.name and _goes_to(tokens, who.after, end):
+            return who
+        who = _ending(text, tokens, start, end)
+        if who and (who.name or who.first == start):
+            return who
+    return None
+
+
+def _goes_to(tokens: list[_Token], at: int, end: int) -> bool:
+    """Whether only "of Flint", "(D-Wis.)" or the like stands between a phrase and a token."""
+    return at == end or (at < end and (tokens[at].lower in _PREPOSITIONS or tokens[at].text == "("))
+
+
+def _ending(text: str, tokens: list[_Token], low: int, end: int) -> _Who | None:
+    """Who the phrase that ends before a token names."""
+    if end <= low or tokens[end - 1].kind != "word":
+        return None
+    if tokens[end - 1].lower in _PRONOUNS - {"who"}:
+        return _phrase(text, tokens, end - 1)
+    start = end
+    while start > low and end - start < _LONGEST_PHRASE and tokens[start - 1].kind == "word":
+        word = tokens[start - 1].lower
+        if word in _DAYS:
+            break
+        if word in _DETERMINERS:
+            start -= 1
+            if start > low and tokens[start - 1].lower in _DESCRIBES:
+                continue
+            break
+        if word in _FUNCTION and word not in _DESCRIBES and word not in _PARTICLES:
+            break
+        start -= 1
+    if start > low and tokens[start - 1].lower in _ASKING:
+        return None
+    while start < end and tokens[start].lower in _ADVERBS:
+        start += 1
+    who = _phrase(text, tokens, start) if start < end else None
+    if who is None or who.after > end or not _goes_to(tokens, who.after, end):
+        return None
+    return who
+
+
+# The walk.
+
+
+class _Said(NamedTuple):
+    """That somebody says something: `first` to `after` are the tokens that tell it."""
+
+    who: _Who
+    cue: Span
+    first: int
+    after: int
+    left: int | None  # the quote before it that is theirs, as a token
+    right: int | None  # and the one after it
+
+
+class _Speaker(NamedTuple):
+    name: str | None
+    place: Span
+    cue: Span
+
+
+class _Reader:
+    """Reads a text paragraph by paragraph, and remembers who spoke."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.names = _Names(text)
+        self.found: list[Quotation] = []
+        self._subjects: list[tuple[int, str, str]] = []  # where, the name, the words before it
+        self._speaker: _Speaker | None = None  # of the last quote
+        self._open: list[int] = []  # quotes of one speech, by their places in `found`, that wait for their speaker
+        self._goes_on = False
+        self._announced: _Speaker | None = None  # "X said:" ended the paragraph before
+        self._paragraph = 0
+        self._before = 0
+
+    def read(self, start: int, end: int) -> None:
+        quotes = _quotes(self.text, start, end)
+        if not self.text[start:end].strip():
+            return
+        self._before, self._paragraph = self._paragraph, start
+        opens = bool(quotes) and not self.text[start : quotes[0].outer.start].strip()
+        if not (self._goes_on and opens):
+            self._open = []
+            if not (opens and self._announced):
+                self._speaker = None
+        if opens and self._announced:
+            self._speaker = self._announced
+        self._announced = None
+        for tokens in self._sentences(quotes, start, end):
+            self._sentence(tokens)
+        self._goes_on = bool(quotes) and quotes[-1].goes_on
+
+    # Sentences.
+
+    def _sentences(self, quotes: list[_Quote], start: int, end: int) -> Iterator[list[_Token]]:
+        tokens: list[_Token] = []
+        for token in self._all_tokens(quotes, start, end):
+            if tokens and self._ends(tokens, token):
+                yield tokens
+                tokens = []
+            tokens.append(token)
+        if tokens:
+            yield tokens
+
+    def _all_tokens(self, quotes: list[_Quote], start: int, end: int) -> Iterator[_Token]:
+        at = start
+        for quote in quotes:
+            yield from _tokens(self.text, at, quote.outer.start)
+            yield _Token(self.text[quote.inner.start : quote.inner.end], *quote.outer, "quote", quote.inner)
+            at = quote.outer.end
+        yield from _tokens(self.text, at, end)
+
+    def _ends(self, tokens: list[_Token], following: _Token) -> bool:
+        last = tokens[-1]
+        if last.end == following.start:
+            return False
+        if not (following.capital or following.kind == "quote" or following.text in "‘'(["):
+            return False
+        if last.kind == "quote":
+            return last.text[-1] in ".!?…" and not (last.text[-1] in "!?" and following.kind == "word" and self._may_tell(following))
+        if last.text == ")" and len(tokens) > 1:
+            last = tokens[-2]
+        return last.text in {".", "!", "?"} or (last.text == "…" and following.capital)
+
+    def _may_tell(self, following: _Token) -> bool:
+        """Whether "“Why?” Trump asked" goes on behind the mark."""
+        words = list(_tokens(self.text, following.start, min(len(self.text), following.start + 80)))
+        for word in words[:6]:
+            if word.lower in _CUES and word is not words[0]:
+                return True
+            if not word.capital:
+                return False
+        return False
+
+    def _sentence(self, tokens: list[_Token]) -> None:
+        said = list(self._tellings(tokens))
+        quoted: dict[int, _Said] = {}
+        for one in said:
+            for at in (one.left, one.right):
+                if at is not None:
+                    quoted.setdefault(at, one)
+        speakers = [self._known(one.who, one.cue, tokens) for one in said]
+        of = dict(zip(map(id, said), speakers, strict=True))
+        covered = [
+            (span, of[id(one)])
+            for one in said
+            if one.left is None and one.right is None
+            for span in self._reported(tokens, one, said)
+        ]
+        covered = [(span, who) for n, (span, who) in enumerate(covered) if not any(span.start < other.end and other.start < span.end for other, _ in covered[:n])]
+        for span, speaker in covered:
+            self.found.append(Quotation(span, speaker.name, speaker.place, speaker.cue, direct=False))
+        words = sum(token.kind == "word" for token in tokens)
+        last: _Speaker | None = self._speaker if not words else None
+        for at, token in enumerate(tokens):
+            if token.kind != "quote":
+                continue
+            if any(span.start <= token.start and token.end <= span.end for span, _ in covered):
+                continue
+            if at in quoted:
+                last = of[id(quoted[at])]
+            self._quote(token, last, sure=at in quoted or not words)
+            if last:
+                self._speaker = last
+        self._remember(tokens, said)
+        if tokens[-1].text == ":" and said:
+            self._announced = speakers[-1]
+
+    def _quote(self, token: _Token, speaker: _Speaker | None, *, sure: bool) -> None:
+        if not sure and len(token.text.split()) < _FEWEST_WORDS:
+            return
+        inner = token.inner
+        if speaker is None:
+            self._open.append(len(self.found))
+            self.found.append(Quotation(inner, None, None, None, direct=True))
+            return
+        if self._goes_on or self._open:
+            for waiting in self._open:
+                place = self.found[waiting].place
+                self.found[waiting] = Quotation(place, *speaker, direct=True)
+            self._open = []
+        self.found.append(Quotation(inner, *speaker, direct=True))
+
+    # Who says something.
+
+    def _tellings(self, tokens: list[_Token]) -> Iterator[_Said]:
+        low = 0
+        before: _Said | None = None
+        for at, token in enumerate(tokens):
+            if token.kind == "quote":
+                low = at + 1
+            one = self._telling(tokens, low, at, before) if token.kind != "quote" else None
+            if one:
+                before = one
+                yield one
+
+    def _telling(self, tokens: list[_Token], low: int, at: int, before: _Said | None) -> _Said | None:
+        text, token = self.text, tokens[at]
+        cue = Span(token.start, token.end)
+        if token.lower == "according" and at + 1 < len(tokens) and tokens[at + 1].lower == "to":
+            who = _phrase(text, tokens, at + 2)
+            cue = Span(token.start, tokens[at + 1].end)
+            return who and _Said(who, cue, at, who.after, self._left(tokens, low, at), None)
+        if token.text == ":" and low == 0 and at + 1 < len(tokens) and tokens[at + 1].kind == "quote":
+            who = _phrase(text, tokens, 0)
+            if who and who.name and who.after == at:
+                return _Said(who, cue, 0, at + 1, None, at + 1)
+        if token.text in {"—", "–", "―", "-"} and at and tokens[at - 1].kind == "quote":
+            who = _phrase(text, tokens, at + 1)
+            return _Said(who, cue, at, who.after, at - 1, None) if who and who.name and who.after >= len(tokens) - 1 else None
+        if token.lower not in _CUES or token.capital:
+            return None
+        left = self._left(tokens, low, at)
+        if left is not None:  # “…,” said X
+            after = at + 1
+            while after < len(tokens) and tokens[after].lower.endswith("ly") and not tokens[after].capital:
+                after += 1
+            who = _phrase(text, tokens, after)
+            if who and (who.name or who.pronoun or tokens[after].lower in _DETERMINERS or who.after - after > 0):
+                return _Said(who, cue, at, who.after, left, self._right(tokens, who.after - 1, low_only=True))
+        if token.lower in _GOING and not (at and tokens[at - 1].lower in _BE):
+            who = before.who if before else self._opening(tokens)
+            right = self._right(tokens, at)
+            return _Said(who, cue, at, at + 1, None, right) if who and (right is not None or before) else None
+        who = _subject(text, tokens, max(low, at - _MOST_TOKENS), at)
+        if who is None:
+            return None
+        first = min(who.first, at)
+        return _Said(who, cue, first, at + 1, self._left(tokens, low, first), self._right(tokens, at))
+
+    def _left(self, tokens: list[_Token], low: int, at: int) -> int | None:
+        """The quote that ends where a telling begins, if it ends as what goes on does."""
+        if low == 0:
+            return None
+        quote = tokens[low - 1]
+        if at == low and (quote.text[-1] in ",?!.…—–-―'’" or tokens[at].lower == "according"):
+            return low - 1
+        if at == low + 1 and tokens[low].text in {",", "—", "–", "―"}:
+            return low - 1
+        return None
+
+    def _right(self, tokens: list[_Token], cue: int, *, low_only: bool = False) -> int | None:
+        """The quote that a telling introduces."""
+        at = cue + 1
+        while at < len(tokens) and tokens[at].kind != "quote" and at - cue < _MOST_TOKENS:
+            at += 1
+        if at >= len(tokens) or tokens[at].kind != "quote":
+            return None
+        gap = tokens[cue + 1 : at]
+        words = [token.lower for token in gap]
+        if not words or words in (["that"], [","], [":"], ["that", ","], [",", "that"]):
+            return at
+        if words[-1] == ":":
+            return at
+        if low_only:
+            return at if words[-1] == "," and "," not in words[:-1] and words[0] in _PREPOSITIONS | _DAYS else None
+        cue_word = tokens[cue].lower
+        if cue_word in _NAMES_IT:
+            plain = all(token.kind == "word" and (token.lower not in _CUES) for token in gap)
+            return at if plain and len(gap) <= _LONGEST_PHRASE else None
+        aside = words[0] in _PREPOSITIONS | _DAYS | _ADVERBS or words[0].endswith("ly") or cue_word in _TELLS
+        if words[-1] == "," and aside and "that" not in words and not any(word in _SUBJECTS for word in words):
+            return at
+        if cue_word in _TELLS and len(gap) <= 4 and all(token.capital or token.lower in _TOLD for token in gap):
+            return at
+        if all(word in _DAYS or word.endswith("ly") for word in words):
+            return at
+        return None
+
+    def _opening(self, tokens: list[_Token]) -> _Who | None:
+        """The subject of a sentence that begins with it."""
+        at = 0
+        while at < len(tokens) and tokens[at].lower in {"but", "and", "so", "yet", "still", "then"}:
+            at += 1
+        who = _phrase(self.text, tokens, at)
+        return who if who and (who.name or who.pronoun) else None
+
+    # What is reported without marks.
+
+    def _reported(self, tokens: list[_Token], one: _Said, said: list[_Said]) -> Iterator[Span]:
+        text = self.text
+        end = len(tokens)
+        while end and tokens[end - 1].kind == "mark" and tokens[end - 1].text not in {")", "%", "'", "’"}:
+            end -= 1
+        cue = text[one.cue.start : one.cue.end].lower()
+        if cue.startswith("according"):
+            if one.first == 0:
+                at = one.after
+                while at < end and tokens[at].text != ",":
+                    at += 1
+                if at + 1 < end and at - one.after <= _LONGEST_PHRASE:
+                    yield from self._clause(tokens, at + 1, end)
+            elif one.first >= 4:
+                yield from self._clause(tokens, 0, one.first)
+            return
+        later = min((other.first for other in said if other.first >= one.after), default=end)
+        stop = min(end, later)
+        at = one.after
+        if cue in _TELLS:
+            that = next((n for n in range(at, min(stop, at + 9)) if tokens[n].lower == "that"), None)
+            if that is None:
+                while at < stop and (tokens[at].capital or tokens[at].lower in _TOLD):
+                    at += 1
+                if at >= stop or at == one.after or tokens[at].lower not in _SUBJECTS:
+                    return
+                if cue[:3] == "ask":
+                    return
+            else:
+                at = that
+        if at < stop and tokens[at].lower == "that":
+            yield from self._clause(tokens, at + 1, stop)
+            return
+        # "clause, X said Monday": nothing follows but when and where.
+        trailing = at >= end or (tokens[at].lower in _PREPOSITIONS | _DAYS or tokens[at].lower.endswith("ly")) and not any(
+            token.lower in {"that"} or token.text == "," for token in tokens[at:end]
+        )
+        if trailing and one.first >= 5 and tokens[one.first - 1].text == "," and later >= end:
+            earlier = max((other.after for other in said if other.after <= one.first), default=0)
+            if earlier == 0:
+                yield from self._clause(tokens, 0, one.first)
+                return
+        that = next((n for n in range(at, min(stop, at + 10)) if tokens[n].lower == "that"), None)
+        if that is not None and tokens[at].lower in _PREPOSITIONS | _DAYS:
+            yield from self._clause(tokens, that + 1, stop)
+            return
+        while at < stop and tokens[at].lower in _DAYS:
+            at += 1
+        if at >= stop:
+            return
+        begins = tokens[at].lower in _SUBJECTS or (cue in _SAYS and (tokens[at].capital or tokens[at].lower not in _FUNCTION | _ADVERBS))
+        if begins and cue not in _NAMES_IT:
+            yield from self._clause(tokens, at, stop)
+
+    def _clause(self, tokens: list[_Token], start: int, end: int) -> Iterator[Span]:
+        while end > start and (tokens[end - 1].text in ",;:—–" or tokens[end - 1].lower in {"and", "but", "while", "as"}):
+            end -= 1
+        if sum(token.kind == "word" for token in tokens[start:end]) + 3 * any(t.kind == "quote" for t in tokens[start:end]) >= 3:
+            yield Span(tokens[start].start, tokens[end - 1].end)
+
+    # Who that is.
+
+    def _known(self, who: _Who, cue: Span, tokens: list[_Token]) -> _Speaker:
+        if who.name:
+            return _Speaker(self.names.full(who.name), who.place, cue)
+        if who.pronoun is None:
+            return _Speaker(who.text, who.place, cue)
+        return _Speaker(self._meant(who.pronoun, who.place.start), who.place, cue)
+
+    def _meant(self, pronoun: str, at: int) -> str | None:
+        """Whom "he" or "she" means: the last who was the subject of a sentence in this paragraph or the one
+        before, unless a name or title speaks against it."""
+        if pronoun not in {"he", "she"}:
+            return None
+        for place, name, before in reversed(self._subjects):
+            if place < self._before:
+                break
+            if place >= at:
+                continue
+            sex = _sex(name, before)
+            if sex in {pronoun, None}:
+                return name
+        return None
+
+    def _remember(self, tokens: list[_Token], said: list[_Said]) -> None:
+        """Keeps the subjects of a sentence: who opens it, and who speaks in it."""
+        whos = [one.who for one in said]
+        opening = self._opening(tokens)
+        for who in sorted([*whos, *([opening] if opening else [])], key=lambda who: who.place.start):
+            if who.name and (full := self.names.full(who.name)) and _is_person(full, who):
+                self._subjects.append((who.place.start, full, who.before))
+
+
+def _is_person(name: str, who: _Who) -> bool:
+    words = name.lower().split()
+    return not set(words) & _BODIES and (len(words) > 1 or bool(set(who.before.split()) & _TITLES)) and not name.isupper()
+
+
+def _sex(name: str, before: str) -> str | None:
+    words = set(before.split())
+    first = name.split()[0].lower()
+    if words & _TITLES_HE or first in _MEN:
+        return "he"
+    if words & _TITLES_SHE or first in _WOMEN:
+        return "she"
+    return None
