@@ -49,7 +49,7 @@ _HE = _words("he")
 _SHE = _words("she")
 _PRONOUNS = _words("he she they it i we you who")
 _DETERMINERS = _words(
-    "the a an his her its their our my this that these those one another some several many most two three",
+    "the a an his her its their our my this these those one another some several many most two three",
     "four five both no each every other",
 )
 _PREPOSITIONS = _words(
@@ -58,7 +58,7 @@ _PREPOSITIONS = _words(
 )
 _FUNCTION = _DETERMINERS | _PREPOSITIONS | _PRONOUNS | _words(
     "and but or nor so yet if when while because although though that which what where why how whether than",
-    "then there here not never is are was were be been being has have had do does did will would can could",
+    "then there here that not never is are was were be been being has have had do does did will would can could",
     "may might must shall should according yesterday today tomorrow tonight now still also even only just",
     "meanwhile however instead later earlier once again asked speaking yes no well him them us me whose whom",
     "more less such all any few much too very up down out off",
@@ -144,7 +144,7 @@ _REPORT = (
     "agree allege proclaim recount reiterate repeat retort scoff snap/snapped sneer underline underscore maintain "
     "mention muse opine pledge post protest reason reckon reflect remember clarify/clarified charge bemoan "
     "brag/bragged advise affirm estimate forecast/forecast indicate signal caution hint implore interject fume rail "
-    "recommend reassure implore joke marvel object rejoin gush intone deadpan/deadpanned speculate hope"
+    "recommend reassure marvel object rejoin gush intone speculate sing/sang read/read"
 )
 _NAME = (
     "call describe label dub/dubbed denounce dismiss deride slam/slammed blast brand praise accuse criticize criticise "
@@ -172,6 +172,9 @@ _SAYS = frozenset(_SAID) | {"say"}  # need no "that" before what was said
 _NAMES_IT = frozenset(_NAMED + _NAMING)  # stand before a name for something: called it “a mess”
 _GOING = frozenset(_SAYING + _REPORTING + _NAMING)  # "adding": whose subject stands earlier
 _CUES = _SAYS | _GOING | frozenset(_REPORTED + _NAMED)
+# "claims", "states": as often things, so that only a name or a pronoun speaks with them.
+_NOUNS = frozenset(form for form in _REPORTED + _NAMED if form.endswith("s"))
+_TIMES = _words("week month year day morning afternoon evening night weekend summer spring fall winter time")
 _TELLS = frozenset("told tells telling asked asks asking".split())  # are followed by who was told
 
 
@@ -196,7 +199,7 @@ class _Token(NamedTuple):
 
 _LINE = re.compile(r"[^\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]+")
 _TOKEN = re.compile(r"\w(?:[\w'’&@/-]|\.(?=\w))*\.?|[^\w\s]")
-_MARK = re.compile('["“”]')
+_MARK = re.compile("[\"“”]|''")
 _ABBREVIATION = re.compile(
     r"(?:[A-Za-z]|(?:\w\.)+\w|Mrs?|Ms|Dr|Prof|Gen|Sens?|Reps?|Gov|Lt|Col|Sgt|Capt|Maj|Adm|Rev|Hon|St|Jr|Sr"
     r"|vs|No|Inc|Co|Corp|Ltd|Jan|Feb|Mar|Apr|Aug|Sept?|Oct|Nov|Dec)\."
@@ -228,22 +231,27 @@ def _quotes(text: str, start: int, end: int) -> list[_Quote]:
     """The quotes of a paragraph. One that is not closed runs to the paragraph's end, where it opens it."""
     found = []
     opened: int | None = None
+    begins, nested = start, 0
     for match in _MARK.finditer(text, start, end):
         at, mark = match.start(), match[0]
         before = text[at - 1] if at > start else " "
-        after = text[at + 1] if at + 1 < end else " "
-        opens = mark == "“" or (mark == '"' and (before.isspace() or before in "([—–-―") and not after.isspace())
+        after = text[match.end()] if match.end() < end else " "
+        opens = mark == "“" or (mark in {'"', "''"} and (before.isspace() or before in "([—–-―") and not after.isspace())
         # A wrong mark at a paragraph's beginning is an opening one.
-        opens = opens or (opened is None and mark == "”" and at == start and not after.isspace())
-        if opens:
-            opened = at
+        opens = opens or (opened is None and mark == "”" and at == start)
+        if opens and opened is not None and mark != text[opened:begins]:
+            nested += 1
+        elif opens:
+            opened, begins, nested = at, match.end(), 0
+        elif nested:
+            nested -= 1
         elif opened is not None:
-            inner = _stripped(text, opened + 1, at)
+            inner = _stripped(text, begins, at)
             if inner.start < inner.end:
-                found.append(_Quote(Span(opened, at + 1), inner, goes_on=False))
+                found.append(_Quote(Span(opened, match.end()), inner, goes_on=False))
             opened = None
     if opened is not None and not text[start:opened].strip():
-        inner = _stripped(text, opened + 1, end)
+        inner = _stripped(text, begins, end)
         if inner.start < inner.end:
             found.append(_Quote(Span(opened, end), inner, goes_on=True))
     return found
@@ -284,7 +292,9 @@ def _untitled(words: list[str]) -> list[str]:
         words = words[:-1]
     if words and words[-1].lower() in _BODIES:
         return words[1:] if words[0].lower() in _FUNCTION else words
-    for at in range(len(words) - 1, -1, -1):
+    # King and Dean are titles and surnames.
+    surname = len(words) > 1 and words[0].lower() in _MEN | _WOMEN | {"mr.", "mrs.", "ms.", "mr", "mrs", "ms"}
+    for at in range(len(words) - 1 - surname, -1, -1):
         if words[at].lower() in _TITLES | _FUNCTION | _DAYS:
             return words[at + 1 :]
     return words
@@ -370,13 +380,15 @@ def _phrase(text: str, tokens: list[_Token], at: int) -> _Who | None:
         while start < len(words) and not words[start].capital:
             start += 1
         name = _untitled([word.text for word in words[start:]])
+        if len(name) == 1 and (name[0].endswith("ing") or name[0].isdigit()):
+            return None
         if name:
             named = words[-len(name) :]
             place = Span(named[0].start, named[-1].end)
             place = Span(place.start, place.end - 2 if text[place.end - 2 : place.end] in {"'s", "’s"} else place.end)
             before = " ".join(word.lower for word in words[: len(words) - len(name)])
             return _Who(place, text[place.start : place.end], " ".join(name), before, at, end)
-    if first.lower in _PREPOSITIONS or first.lower in _DAYS:
+    if first.lower in _PREPOSITIONS | _DAYS or words[-1].lower in _TIMES or words[-1].lower.endswith("ing"):
         return None
     while end < len(tokens) - 1 and end - at < _LONGEST_PHRASE and tokens[end].lower in _DESCRIBES:
         end += 1
@@ -386,7 +398,9 @@ def _phrase(text: str, tokens: list[_Token], at: int) -> _Who | None:
             end += 1
     place = Span(first.start, tokens[end - 1].end)
     described = text[place.start : place.end]
-    return _Who(place, described[0].lower() + described[1:], None, "", at, end)
+    if first.lower in _DETERMINERS:
+        described = described[0].lower() + described[1:]
+    return _Who(place, described, None, "", at, end)
 
 
 def _of_joins(tokens: list[_Token], at: int, of: int) -> bool:
@@ -404,10 +418,13 @@ def _subject(text: str, tokens: list[_Token], low: int, verb: int) -> _Who | Non
     end = verb
     while end > low and (tokens[end - 1].lower in _ADVERBS or tokens[end - 1].lower.endswith("ly")) and tokens[end - 1].kind == "word":
         end -= 1
-    passive = False
     if end > low and tokens[end - 1].lower in _BE:
         if tokens[verb].lower not in _GOING:
             return None
+        end -= 1
+    if end - low > 2 and tokens[end - 1].lower in _TIMES and tokens[end - 2].lower in {"this", "last", "that"}:
+        end -= 2
+    while end > low and tokens[end - 1].lower in _ADVERBS:
         end -= 1
     if end <= low or tokens[end - 1].lower in _NEVER or tokens[end - 1].text.lower().endswith(("n't", "n’t")):
         return None
@@ -424,6 +441,13 @@ def _subject(text: str, tokens: list[_Token], low: int, verb: int) -> _Who | Non
     return _ending(text, tokens, low, end)
 
 
+def _joined(tokens: list[_Token], low: int, verb: int) -> bool:
+    """Whether a verb goes on with the subject of another: "laughed and said"."""
+    while verb > low and (tokens[verb - 1].lower in _ADVERBS or tokens[verb - 1].lower.endswith("ly")):
+        verb -= 1
+    return verb > low and tokens[verb - 1].lower in {"and", "but"}
+
+
 def _before_comma(text: str, tokens: list[_Token], low: int, comma: int) -> _Who | None:
     """Who a verb after a comma speaks of: a comma never parts subject and verb but to let something in,
     "X, director of Y, said". So what stands right before it is left out."""
@@ -433,8 +457,8 @@ def _before_comma(text: str, tokens: list[_Token], low: int, comma: int) -> _Who
             return _ending(text, tokens, max([low, *(at + 1 for at in bounds if at < comma - 1)]), comma - 1)
         return None
     starts = [low, *(at + 1 for at in bounds[:-1])]
-    ends = bounds
-    for start, end in list(zip(starts, ends, strict=True))[-2::-1][:5]:
+    described = None
+    for start, end in list(zip(starts, bounds, strict=True))[-2::-1][:5]:
         if start >= end or tokens[start].kind == "quote":
             continue
         if not tokens[start].capital and tokens[start].lower not in _DETERMINERS:
@@ -445,9 +469,13 @@ def _before_comma(text: str, tokens: list[_Token], low: int, comma: int) -> _Who
         if who and who.name and _goes_to(tokens, who.after, end):
             return who
         who = _ending(text, tokens, start, end)
-        if who and (who.name or who.first == start):
+        if who and who.name:
             return who
-    return None
+        if who and who.first == start:  # "Scott Pruitt, the attorney general of Oklahoma, …": the name before it
+            described = described or who
+        elif described:
+            break
+    return described
 
 
 def _goes_to(tokens: list[_Token], at: int, end: int) -> bool:
@@ -460,7 +488,8 @@ def _ending(text: str, tokens: list[_Token], low: int, end: int) -> _Who | None:
     if end <= low or tokens[end - 1].kind != "word":
         return None
     if tokens[end - 1].lower in _PRONOUNS - {"who"}:
-        return _phrase(text, tokens, end - 1)
+        asked = end - 1 > low and tokens[end - 2].lower in _ASKING
+        return None if asked else _phrase(text, tokens, end - 1)
     start = end
     while start > low and end - start < _LONGEST_PHRASE and tokens[start - 1].kind == "word":
         word = tokens[start - 1].lower
@@ -476,6 +505,12 @@ def _ending(text: str, tokens: list[_Token], low: int, end: int) -> _Who | None:
         start -= 1
     if start > low and tokens[start - 1].lower in _ASKING:
         return None
+    if start > low + 1 and tokens[start - 1].lower in _PREPOSITIONS:  # Ramona Santana in Higüey
+        who = _phrase(text, tokens, low)
+        if who and who.after == start - 1 and tokens[low].lower not in _PREPOSITIONS:
+            return who
+        if tokens[start].lower not in _DETERMINERS or tokens[low].lower not in _PREPOSITIONS:
+            return None
     while start < end and tokens[start].lower in _ADVERBS:
         start += 1
     who = _phrase(text, tokens, start) if start < end else None
@@ -579,6 +614,8 @@ class _Reader:
         return False
 
     def _sentence(self, tokens: list[_Token]) -> None:
+        opening = self._opening(tokens)
+        self._remember([opening] if opening else [])
         said = list(self._tellings(tokens))
         quoted: dict[int, _Said] = {}
         for one in said:
@@ -608,7 +645,7 @@ class _Reader:
             self._quote(token, last, sure=at in quoted or not words)
             if last:
                 self._speaker = last
-        self._remember(tokens, said)
+        self._remember([one.who for one in said])
         if tokens[-1].text == ":" and said:
             self._announced = speakers[-1]
 
@@ -657,28 +694,42 @@ class _Reader:
         if token.lower not in _CUES or token.capital:
             return None
         left = self._left(tokens, low, at)
-        if left is not None:  # “…,” said X
+        if left is not None and token.lower not in _GOING:  # “…,” said X
             after = at + 1
             while after < len(tokens) and tokens[after].lower.endswith("ly") and not tokens[after].capital:
                 after += 1
             who = _phrase(text, tokens, after)
             if who and (who.name or who.pronoun or tokens[after].lower in _DETERMINERS or who.after - after > 0):
                 return _Said(who, cue, at, who.after, left, self._right(tokens, who.after - 1, low_only=True))
+        right = self._right(tokens, at)
         if token.lower in _GOING and not (at and tokens[at - 1].lower in _BE):
+            if at > low and tokens[at - 1].capital:  # footage of Clinton asking, “…”
+                who = _ending(text, tokens, low, at)
+                return _Said(who, cue, at, at + 1, None, right) if who and who.name and right is not None else None
             who = before.who if before else self._opening(tokens)
-            right = self._right(tokens, at)
             return _Said(who, cue, at, at + 1, None, right) if who and (right is not None or before) else None
         who = _subject(text, tokens, max(low, at - _MOST_TOKENS), at)
         if who is None:
-            return None
+            joined = _joined(tokens, low, at)
+            who = (before.who if before else self._opening(tokens)) if joined else None
+            return _Said(who, cue, at, at + 1, None, right) if who else None
         first = min(who.first, at)
-        return _Said(who, cue, first, at + 1, self._left(tokens, low, first), self._right(tokens, at))
+        left = self._left(tokens, low, first)
+        if not who.name and not who.pronoun and (
+            token.lower in _NAMES_IT or (token.lower in _NOUNS and left is None and right is None)
+        ):
+            return None
+        return _Said(who, cue, first, at + 1, left, right)
 
     def _left(self, tokens: list[_Token], low: int, at: int) -> int | None:
         """The quote that ends where a telling begins, if it ends as what goes on does."""
         if low == 0:
             return None
         quote = tokens[low - 1]
+        if low > 1 and tokens[low - 2].kind == "word":  # on CBS's “Face the Nation,” Ryan said
+            said = quote.text.split()
+            if all(word[0].isupper() for word in said if len(word) > 3) or len(said) < 4 and said[0][0].isupper():
+                return None
         if at == low and (quote.text[-1] in ",?!.…—–-―'’" or tokens[at].lower == "according"):
             return low - 1
         if at == low + 1 and tokens[low].text in {",", "—", "–", "―"}:
@@ -705,9 +756,9 @@ class _Reader:
             plain = all(token.kind == "word" and (token.lower not in _CUES) for token in gap)
             return at if plain and len(gap) <= _LONGEST_PHRASE else None
         aside = words[0] in _PREPOSITIONS | _DAYS | _ADVERBS or words[0].endswith("ly") or cue_word in _TELLS
-        if words[-1] == "," and aside and "that" not in words and not any(word in _SUBJECTS for word in words):
+        if words[-1] == "," and aside and "that" not in words and not any(word in _PRONOUNS - {"her", "you", "it"} for word in words):
             return at
-        if cue_word in _TELLS and len(gap) <= 4 and all(token.capital or token.lower in _TOLD for token in gap):
+        if cue_word in _TELLS and len(gap) <= 4 and all(token.capital or token.lower in _TOLD for token in gap) and words[-1][-2:] not in {"'s", "’s"}:
             return at
         if all(word in _DAYS or word.endswith("ly") for word in words):
             return at
@@ -739,7 +790,10 @@ class _Reader:
             elif one.first >= 4:
                 yield from self._clause(tokens, 0, one.first)
             return
-        later = min((other.first for other in said if other.first >= one.after), default=end)
+        later = min(
+            (other.first if other.left is None else other.left for other in said if other.first >= one.after),
+            default=end,
+        )
         stop = min(end, later)
         at = one.after
         if cue in _TELLS:
@@ -773,7 +827,7 @@ class _Reader:
             at += 1
         if at >= stop:
             return
-        begins = tokens[at].lower in _SUBJECTS or (cue in _SAYS and (tokens[at].capital or tokens[at].lower not in _FUNCTION | _ADVERBS))
+        begins = tokens[at].lower in _PRONOUNS | {"there"} or (cue in _SAYS and tokens[at : at + 2][-1].lower != "same" and (tokens[at].capital or tokens[at].lower in _DETERMINERS or tokens[at].lower not in _FUNCTION | _ADVERBS))
         if begins and cue not in _NAMES_IT:
             yield from self._clause(tokens, at, stop)
 
@@ -807,13 +861,12 @@ class _Reader:
                 return name
         return None
 
-    def _remember(self, tokens: list[_Token], said: list[_Said]) -> None:
-        """Keeps the subjects of a sentence: who opens it, and who speaks in it."""
-        whos = [one.who for one in said]
-        opening = self._opening(tokens)
-        for who in sorted([*whos, *([opening] if opening else [])], key=lambda who: who.place.start):
-            if who.name and (full := self.names.full(who.name)) and _is_person(full, who):
+    def _remember(self, whos: list[_Who]) -> None:
+        """Keeps who is the subject of a sentence, or speaks in it: the next may call them he or she."""
+        for who in whos:
+            if who.name and _is_person(full := self.names.full(who.name), who):
                 self._subjects.append((who.place.start, full, who.before))
+        self._subjects[:] = sorted(self._subjects[-_MOST_TOKENS:])
 
 
 def _is_person(name: str, who: _Who) -> bool:
