@@ -8,6 +8,7 @@ the same.
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import Literal, NamedTuple
 
 from indexer.models import Span
@@ -72,7 +73,7 @@ _DAYS = _words(
     "august september october november december jan. feb. mar. apr. aug. sept. sep. oct. nov. dec.",
 )
 _ADVERBS = _words(
-    "also then later once again just now still even often recently has have had soon further once first",
+    "also then later long once again just now still even often recently has have had soon further once first",
     "already always instead simply too earlier today yesterday himself herself publicly ’s 's once",
 )
 _NEVER = _words(
@@ -107,6 +108,7 @@ _BODIES = _words(
     "network report magazine caucus conference act award awards day war street tower island river north south",
     "east west hill court",
 )
+_NO_NAMES = _TITLES | _FUNCTION | _DAYS
 _PARTICLES = _words("de la von van der den di da du bin al el ibn dos le ben del della st. y e")
 _SUFFIXES = _words("jr. sr. jr sr ii iii iv")
 
@@ -257,6 +259,12 @@ def _quotes(text: str, start: int, end: int) -> list[_Quote]:
     return found
 
 
+def _between(quotes: list[_Quote], end: int) -> Iterator[tuple[int, int]]:
+    """The stretches behind quotes, up to the next or the end."""
+    for quote, following in zip_longest(quotes, quotes[1:]):
+        yield quote.outer.end, following.outer.start if following else end
+
+
 def _stripped(text: str, start: int, end: int) -> Span:
     inside = text[start:end]
     start += len(inside) - len(inside.lstrip())
@@ -288,14 +296,14 @@ _RUN = re.compile(
 
 def _untitled(words: list[str]) -> list[str]:
     """The name in a run of capitalised words: what follows its last title; all of it where it names a body."""
-    while words and words[-1].lower() in _DAYS | _FUNCTION:
+    while words and (words[-1].lower() in _DAYS or words[-1].lower() in _FUNCTION):
         words = words[:-1]
     if words and words[-1].lower() in _BODIES:
         return words[1:] if words[0].lower() in _FUNCTION else words
     # King and Dean are titles and surnames.
     surname = len(words) > 1 and words[0].lower() in _MEN | _WOMEN | {"mr.", "mrs.", "ms.", "mr", "mrs", "ms"}
     for at in range(len(words) - 1 - surname, -1, -1):
-        if words[at].lower() in _TITLES | _FUNCTION | _DAYS:
+        if words[at].lower() in _NO_NAMES or words[at].lower().removesuffix("s") in _TITLES:
             return words[at + 1 :]
     return words
 
@@ -368,7 +376,7 @@ def _phrase(text: str, tokens: list[_Token], at: int) -> _Who | None:
         ):
             break
         end += 1
-    while end > at and (tokens[end - 1].lower in _DAYS or tokens[end - 1].lower in _ADVERBS or tokens[end - 1].lower.endswith("ly")):
+    while end > at and (tokens[end - 1].lower in _DAYS or _adverb(tokens[end - 1])):
         end -= 1
     words = tokens[at:end]
     if not words or (len(words) == 1 and first.lower in _FUNCTION):
@@ -403,6 +411,10 @@ def _phrase(text: str, tokens: list[_Token], at: int) -> _Who | None:
     return _Who(place, described, None, "", at, end)
 
 
+def _adverb(token: _Token) -> bool:
+    return token.kind == "word" and (token.lower in _ADVERBS or (token.lower.endswith("ly") and not token.capital))
+
+
 def _of_joins(tokens: list[_Token], at: int, of: int) -> bool:
     """Whether "of" stands inside a name: "the University of Michigan", "Secretary of State John Kerry"."""
     if of == at or of + 1 >= len(tokens) or not tokens[of + 1].capital:
@@ -416,7 +428,7 @@ def _of_joins(tokens: list[_Token], at: int, of: int) -> bool:
 def _subject(text: str, tokens: list[_Token], low: int, verb: int) -> _Who | None:
     """Who does what the verb at a token says, by the words between the token `low` and it."""
     end = verb
-    while end > low and (tokens[end - 1].lower in _ADVERBS or tokens[end - 1].lower.endswith("ly")) and tokens[end - 1].kind == "word":
+    while end > low and _adverb(tokens[end - 1]):
         end -= 1
     if end > low and tokens[end - 1].lower in _BE:
         if tokens[verb].lower not in _GOING:
@@ -443,7 +455,7 @@ def _subject(text: str, tokens: list[_Token], low: int, verb: int) -> _Who | Non
 
 def _joined(tokens: list[_Token], low: int, verb: int) -> bool:
     """Whether a verb goes on with the subject of another: "laughed and said"."""
-    while verb > low and (tokens[verb - 1].lower in _ADVERBS or tokens[verb - 1].lower.endswith("ly")):
+    while verb > low and _adverb(tokens[verb - 1]):
         verb -= 1
     return verb > low and tokens[verb - 1].lower in {"and", "but"}
 
@@ -550,6 +562,7 @@ class _Reader:
         self._speaker: _Speaker | None = None  # of the last quote
         self._open: list[int] = []  # quotes of one speech, by their places in `found`, that wait for their speaker
         self._goes_on = False
+        self._ended_quoting = False  # the last sentence of the paragraph before had a quote of known speaker
         self._announced: _Speaker | None = None  # "X said:" ended the paragraph before
         self._paragraph = 0
         self._before = 0
@@ -562,11 +575,13 @@ class _Reader:
         opens = bool(quotes) and not self.text[start : quotes[0].outer.start].strip()
         if not (self._goes_on and opens):
             self._open = []
-            if not (opens and self._announced):
+            bare = opens and not any(self.text[a:b].strip() for a, b in _between(quotes, end))
+            if opens and self._announced:
+                self._speaker = self._announced
+            elif not (bare and self._ended_quoting):
                 self._speaker = None
-        if opens and self._announced:
-            self._speaker = self._announced
         self._announced = None
+        self._ended_quoting = False
         for tokens in self._sentences(quotes, start, end):
             self._sentence(tokens)
         self._goes_on = bool(quotes) and quotes[-1].goes_on
@@ -646,6 +661,7 @@ class _Reader:
             if last:
                 self._speaker = last
         self._remember([one.who for one in said])
+        self._ended_quoting = last is not None
         if tokens[-1].text == ":" and said:
             self._announced = speakers[-1]
 
@@ -688,7 +704,7 @@ class _Reader:
             who = _phrase(text, tokens, 0)
             if who and who.name and who.after == at:
                 return _Said(who, cue, 0, at + 1, None, at + 1)
-        if token.text in {"—", "–", "―", "-"} and at and tokens[at - 1].kind == "quote":
+        if token.text in {"—", "–", "―", "-"} and at and tokens[at - 1].text[-1] in ".!?" and tokens[at - 1].kind == "quote":
             who = _phrase(text, tokens, at + 1)
             return _Said(who, cue, at, who.after, at - 1, None) if who and who.name and who.after >= len(tokens) - 1 else None
         if token.lower not in _CUES or token.capital:
@@ -696,7 +712,7 @@ class _Reader:
         left = self._left(tokens, low, at)
         if left is not None and token.lower not in _GOING:  # “…,” said X
             after = at + 1
-            while after < len(tokens) and tokens[after].lower.endswith("ly") and not tokens[after].capital:
+            while after < len(tokens) and _adverb(tokens[after]):
                 after += 1
             who = _phrase(text, tokens, after)
             if who and (who.name or who.pronoun or tokens[after].lower in _DETERMINERS or who.after - after > 0):
@@ -704,7 +720,10 @@ class _Reader:
         right = self._right(tokens, at)
         if token.lower in _GOING and not (at and tokens[at - 1].lower in _BE):
             if at > low and tokens[at - 1].capital:  # footage of Clinton asking, “…”
-                who = _ending(text, tokens, low, at)
+                name = at - 1
+                while name > low and tokens[name - 1].capital:
+                    name -= 1
+                who = _phrase(text, tokens, name)
                 return _Said(who, cue, at, at + 1, None, right) if who and who.name and right is not None else None
             who = before.who if before else self._opening(tokens)
             return _Said(who, cue, at, at + 1, None, right) if who and (right is not None or before) else None
