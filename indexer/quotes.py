@@ -67,6 +67,7 @@ _FUNCTION = _DETERMINERS | _PREPOSITIONS | _PRONOUNS | _words(
 _DESCRIBES = _words("of for at from with")  # go on with a description: a spokesman for the ministry
 _ASKING = _words("who which whom what how where whose")
 _SUBJECTS = _words("he she they it i we you there the a an his her its their this these those our my") | {"no", "some", "many"}
+_ASIDE = _words("while if when as although though after before because since")  # begin what is no claim alone
 _TOLD = _words("reporters him her them us me the a an and of press crowd audience supporters")
 _DAYS = _words(
     "monday tuesday wednesday thursday friday saturday sunday january february march april june july",
@@ -98,6 +99,11 @@ _TITLES = _TITLES_HE | _TITLES_SHE | _words(
     "defense defence state treasury health justice republican democrat democratic republicans democrats",
     "conservative labour liberal independent former ex-president president-elect first second deputy-chief",
     "police fire hon. saint st. star singer rapper comedian host anchor columnist historian journalist",
+)  # fmt: skip
+# Titles that only people have.
+_HONORIFICS = _TITLES_HE | _TITLES_SHE | _words(
+    "dr. dr prof. professor president minister senator sen. rep. gov. governor mayor judge gen. general col.",
+    "colonel capt. captain sgt. officer rev. reverend pope secretary coach chancellor premier",
 )  # fmt: skip
 _BODIES = _words(
     "university college institute institution times post journal news house party committee department",
@@ -136,6 +142,9 @@ _WOMEN = _words(
     "jane kate katie liz beth sue jill claire fiona zoe lucy ella chloe amelia eva elena olga svetlana natasha",
     "fatima aisha leila rosa carmen ana lucia ursula angelina melania ivanka kamala nikki susie debbie wendy",
 )
+
+_GIVEN = _MEN | _WOMEN
+_GIVEN_OR_MR = _GIVEN | {"mr.", "mrs.", "ms.", "mr", "mrs", "ms"}
 
 _SAY = "say/said tell/told think/thought believe/believed"
 _REPORT = (
@@ -290,8 +299,11 @@ class _Who(NamedTuple):
 
 
 _RUN = re.compile(
-    r"[^\W\d_a-z][\w'’.-]*(?:[ \xa0](?:(?:de|la|von|van|der|den|bin|al|el|del)[ \xa0])?[^\W\d_a-z][\w'’.-]*){1,5}"
+    r"[^\W\d_a-z][\w'’.-]*(?:[ \xa0](?:(?:de|la|von|van|der|den|bin|al|el|del)[ \xa0]){0,3}[^\W\d_a-z][\w'’.-]*){1,5}"
 )
+
+
+_CAPITAL = re.compile(r"[^\W\d_a-z][\w'’-]+")
 
 
 def _untitled(words: list[str]) -> list[str]:
@@ -301,7 +313,7 @@ def _untitled(words: list[str]) -> list[str]:
     if words and words[-1].lower() in _BODIES:
         return words[1:] if words[0].lower() in _FUNCTION else words
     # King and Dean are titles and surnames.
-    surname = len(words) > 1 and words[0].lower() in _MEN | _WOMEN | {"mr.", "mrs.", "ms.", "mr", "mrs", "ms"}
+    surname = len(words) > 1 and words[0].lower() in _GIVEN_OR_MR
     for at in range(len(words) - 1 - surname, -1, -1):
         if words[at].lower() in _NO_NAMES or words[at].lower().removesuffix("s") in _TITLES:
             return words[at + 1 :]
@@ -319,15 +331,16 @@ class _Names:
 
     def __init__(self, text: str) -> None:
         counts: Counter[tuple[str, ...]] = Counter()
+        self._titled: set[str] = set()
         for match in _RUN.finditer(text):
             run: list[str] = []
             for token in _tokens(text, match.start(), match.end()):
                 if token.kind == "word":
                     run.append(re.sub("['’]s?$", "", token.text))
                 if token.kind != "word" or token.text[-2:] in {"'s", "’s"}:
-                    counts[tuple(_untitled(run))] += 1
+                    self._count(run, counts)
                     run = []
-            counts[tuple(_untitled(run))] += 1
+            self._count(run, counts)
         self.by_last: dict[str, dict[str, Counter[str]]] = {}
         for words, count in counts.items():
             if len(words) < 2:
@@ -337,6 +350,20 @@ class _Names:
             name = shorter[-1] if shorter else words
             group = self.by_last.setdefault(_last(name), {}).setdefault(name[0], Counter())
             group[" ".join(name)] += count
+
+    def _count(self, run: list[str], counts: Counter[tuple[str, ...]]) -> None:
+        name = tuple(_untitled(run))
+        counts[name] += 1
+        if name and len(name) < len(run) and run[-len(name) - 1].lower() in _HONORIFICS:
+            self._titled.add(name[-1])
+
+    def person(self, name: str, *, speaks: bool) -> bool:
+        """Whether a name is surely somebody's: by a given name or a title; who speaks needs two words."""
+        words = name.split()
+        if not words or any(word.lower() in _BODIES for word in words) or name.isupper() or "/" in name:
+            return False
+        known = words[0].lower() in _GIVEN or words[-1] in self._titled
+        return known or (speaks and len(words) > 1)
 
     def full(self, name: str) -> str:
         """The fullest form of a name; as it is where it may be that of several people."""
@@ -348,9 +375,6 @@ class _Names:
         if not ranked or (len(ranked) > 1 and ranked[0].total() < 2 * ranked[1].total()):
             return name
         return max(ranked[0], key=len)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self.by_last.get(_last(name.split()), {}).get(name.split()[0], ())
 
 
 # Noun phrases.
@@ -366,7 +390,7 @@ def _phrase(text: str, tokens: list[_Token], at: int) -> _Who | None:
     end = at
     while end < min(len(tokens), at + _LONGEST_PHRASE) and tokens[end].kind == "word":
         word = tokens[end].lower
-        if word == "of" and _of_joins(tokens, at, end):
+        if word in {"of", "for", "and"} and _joins(tokens, at, end):
             end += 1
             continue
         if word in _CUES and not tokens[end].capital:
@@ -383,11 +407,13 @@ def _phrase(text: str, tokens: list[_Token], at: int) -> _Who | None:
         return None
     if words[-1].capital:
         start = len(words) - 1
-        while start and (words[start - 1].capital or words[start - 1].lower in _PARTICLES | {"of", "&"}):
+        while start and (words[start - 1].capital or words[start - 1].lower in _PARTICLES or words[start - 1].lower in {"of", "for", "and"}):
             start -= 1
         while start < len(words) and not words[start].capital:
             start += 1
-        name = _untitled([word.text for word in words[start:]])
+        run = [word.text for word in words[start:]]
+        joined = first.lower == "the" and any(word in {"of", "for", "and"} for word in run)
+        name = run[1:] if joined and words[start] is first else run if joined else _untitled(run)
         if len(name) == 1 and (name[0].endswith("ing") or name[0].isdigit()):
             return None
         if name:
@@ -398,12 +424,20 @@ def _phrase(text: str, tokens: list[_Token], at: int) -> _Who | None:
             return _Who(place, text[place.start : place.end], " ".join(name), before, at, end)
     if first.lower in _PREPOSITIONS | _DAYS or words[-1].lower in _TIMES or words[-1].lower.endswith("ing"):
         return None
-    while end < len(tokens) - 1 and end - at < _LONGEST_PHRASE and tokens[end].lower in _DESCRIBES:
+    while (
+        end < len(tokens) - 1
+        and end - at < _LONGEST_PHRASE
+        and tokens[end].lower in _DESCRIBES
+        and tokens[end + 1].kind == "word"
+        and (tokens[end + 1].lower in _DETERMINERS or tokens[end + 1].lower not in _FUNCTION)
+    ):
         end += 1
         while end < len(tokens) and end - at < _LONGEST_PHRASE and tokens[end].kind == "word" and (
             tokens[end].lower not in _FUNCTION or tokens[end].lower in _DETERMINERS
         ) and (tokens[end].capital or tokens[end].lower not in _CUES):
             end += 1
+    if first.lower not in _DETERMINERS and end < len(tokens) - 1 and tokens[end].lower == "and":
+        return _phrase(text, tokens, end + 1)  # handler and owner Janice Hayes
     place = Span(first.start, tokens[end - 1].end)
     described = text[place.start : place.end]
     if first.lower in _DETERMINERS:
@@ -415,13 +449,19 @@ def _adverb(token: _Token) -> bool:
     return token.kind == "word" and (token.lower in _ADVERBS or (token.lower.endswith("ly") and not token.capital))
 
 
-def _of_joins(tokens: list[_Token], at: int, of: int) -> bool:
-    """Whether "of" stands inside a name: "the University of Michigan", "Secretary of State John Kerry"."""
-    if of == at or of + 1 >= len(tokens) or not tokens[of + 1].capital:
-        return False
+def _joins(tokens: list[_Token], at: int, of: int) -> bool:
+    """Whether a word stands inside a name: the University of Michigan, the Centers for Disease Control and
+    Prevention, Secretary of State John Kerry."""
     before = tokens[at:of]
-    return before[-1].capital and (
-        before[-1].lower in _TITLES | _BODIES or before[0].lower == "the" and len(before) == 2
+    if not before or of + 1 >= len(tokens) or not (before[-1].capital and tokens[of + 1].capital):
+        return False
+    if tokens[of].lower == "of" and before[-1].lower in _TITLES | _BODIES:
+        return True
+    return (
+        before[0].lower == "the"
+        and len(before) > 1
+        and before[1].lower not in _TITLES
+        and all(token.capital or token.lower in {"of", "for", "and"} for token in before[1:])
     )
 
 
@@ -517,6 +557,12 @@ def _ending(text: str, tokens: list[_Token], low: int, end: int) -> _Who | None:
         start -= 1
     if start > low and tokens[start - 1].lower in _ASKING:
         return None
+    if start > low + 1 and tokens[start - 1].lower == "and" and tokens[start].capital and tokens[start - 2].capital:
+        whole = start - 1
+        while whole > low and (tokens[whole - 1].capital or tokens[whole - 1].lower in {"of", "for", "and"}):
+            whole -= 1
+        if whole < start - 1 and tokens[whole].lower == "the" or (whole > low and tokens[whole - 1].lower == "the"):
+            start = whole if tokens[whole].lower == "the" else whole - 1
     if start > low + 1 and tokens[start - 1].lower in _PREPOSITIONS:  # Ramona Santana in Higüey
         who = _phrase(text, tokens, low)
         if who and who.after == start - 1 and tokens[low].lower not in _PREPOSITIONS:
@@ -630,7 +676,7 @@ class _Reader:
 
     def _sentence(self, tokens: list[_Token]) -> None:
         opening = self._opening(tokens)
-        self._remember([opening] if opening else [])
+        self._remember([opening] if opening else [], speak=False)
         said = list(self._tellings(tokens))
         quoted: dict[int, _Said] = {}
         for one in said:
@@ -660,7 +706,7 @@ class _Reader:
             self._quote(token, last, sure=at in quoted or not words)
             if last:
                 self._speaker = last
-        self._remember([one.who for one in said])
+        self._remember([one.who for one in said], speak=True)
         self._ended_quoting = last is not None
         if tokens[-1].text == ":" and said:
             self._announced = speakers[-1]
@@ -702,11 +748,15 @@ class _Reader:
             return who and _Said(who, cue, at, who.after, self._left(tokens, low, at), None)
         if token.text == ":" and low == 0 and at + 1 < len(tokens) and tokens[at + 1].kind == "quote":
             who = _phrase(text, tokens, 0)
-            if who and who.name and who.after == at:
+            if who and who.name and who.after == at and tokens[at + 1].text[-1] in ".!?":
                 return _Said(who, cue, 0, at + 1, None, at + 1)
         if token.text in {"—", "–", "―", "-"} and at and tokens[at - 1].text[-1] in ".!?" and tokens[at - 1].kind == "quote":
             who = _phrase(text, tokens, at + 1)
             return _Said(who, cue, at, who.after, at - 1, None) if who and who.name and who.after >= len(tokens) - 1 else None
+        if at == 0 and token.capital and token.lower in _CUES - _GOING:  # Added Ellis: “…”
+            who = _phrase(text, tokens, 1)
+            right = self._right(tokens, who.after - 1, inverted=True) if who and who.name else None
+            return who and _Said(who, cue, 0, who.after, None, right) if right is not None else None
         if token.lower not in _CUES or token.capital:
             return None
         left = self._left(tokens, low, at)
@@ -716,7 +766,7 @@ class _Reader:
                 after += 1
             who = _phrase(text, tokens, after)
             if who and (who.name or who.pronoun or tokens[after].lower in _DETERMINERS or who.after - after > 0):
-                return _Said(who, cue, at, who.after, left, self._right(tokens, who.after - 1, low_only=True))
+                return _Said(who, cue, at, who.after, left, self._right(tokens, who.after - 1, inverted=True))
         right = self._right(tokens, at)
         if token.lower in _GOING and not (at and tokens[at - 1].lower in _BE):
             if at > low and tokens[at - 1].capital:  # footage of Clinton asking, “…”
@@ -755,7 +805,7 @@ class _Reader:
             return low - 1
         return None
 
-    def _right(self, tokens: list[_Token], cue: int, *, low_only: bool = False) -> int | None:
+    def _right(self, tokens: list[_Token], cue: int, *, inverted: bool = False) -> int | None:
         """The quote that a telling introduces."""
         at = cue + 1
         while at < len(tokens) and tokens[at].kind != "quote" and at - cue < _MOST_TOKENS:
@@ -768,7 +818,7 @@ class _Reader:
             return at
         if words[-1] == ":":
             return at
-        if low_only:
+        if inverted:
             return at if words[-1] == "," and "," not in words[:-1] and words[0] in _PREPOSITIONS | _DAYS else None
         cue_word = tokens[cue].lower
         if cue_word in _NAMES_IT:
@@ -784,17 +834,33 @@ class _Reader:
         return None
 
     def _opening(self, tokens: list[_Token]) -> _Who | None:
-        """The subject of a sentence that begins with it."""
+        """The subject of a sentence that begins with it: a person, as far as one can tell, or a pronoun."""
         at = 0
         while at < len(tokens) and tokens[at].lower in {"but", "and", "so", "yet", "still", "then"}:
             at += 1
         who = _phrase(self.text, tokens, at)
-        return who if who and (who.name or who.pronoun) else None
+        if who and (who.name or who.pronoun):
+            return who
+        # "Italy’s new prime minister Giorgia Meloni voiced": names end where small letters go on.
+        for end in range(at, min(len(tokens), at + _LONGEST_PHRASE)):
+            if tokens[end].kind != "word" or (tokens[end].lower in _FUNCTION and end > at):
+                break
+            goes_on = end + 1 < len(tokens) and tokens[end + 1].capital
+            if tokens[end].capital and not goes_on and tokens[end].text[-2:] not in {"'s", "’s"}:
+                who = _phrase(self.text, tokens[: end + 1], at)
+                full = self.names.full(who.name) if who and who.name else ""
+                if self.names.person(full, speaks=False):
+                    return who
+                if " " in full:  # somebody, or something, unknown
+                    break
+        return None
 
     # What is reported without marks.
 
     def _reported(self, tokens: list[_Token], one: _Said, said: list[_Said]) -> Iterator[Span]:
         text = self.text
+        if tokens[-1].text == ":":
+            return
         end = len(tokens)
         while end and tokens[end - 1].kind == "mark" and tokens[end - 1].text not in {")", "%", "'", "’"}:
             end -= 1
@@ -830,12 +896,14 @@ class _Reader:
             yield from self._clause(tokens, at + 1, stop)
             return
         # "clause, X said Monday": nothing follows but when and where.
-        trailing = at >= end or (tokens[at].lower in _PREPOSITIONS | _DAYS or tokens[at].lower.endswith("ly")) and not any(
+        trailing = at >= end or (
+            tokens[at].lower in _DAYS or (cue in _SAYS and (tokens[at].lower in _PREPOSITIONS or _adverb(tokens[at])))
+        ) and not any(
             token.lower in {"that"} or token.text == "," for token in tokens[at:end]
         )
         if trailing and one.first >= 5 and tokens[one.first - 1].text == "," and later >= end:
             earlier = max((other.after for other in said if other.after <= one.first), default=0)
-            if earlier == 0:
+            if earlier == 0 and tokens[0].lower not in _ASIDE:
                 yield from self._clause(tokens, 0, one.first)
                 return
         that = next((n for n in range(at, min(stop, at + 10)) if tokens[n].lower == "that"), None)
@@ -867,30 +935,39 @@ class _Reader:
 
     def _meant(self, pronoun: str, at: int) -> str | None:
         """Whom "he" or "she" means: the last who was the subject of a sentence in this paragraph or the one
-        before, unless a name or title speaks against it."""
+        before, unless a name or title speaks against it, or another was named since."""
         if pronoun not in {"he", "she"}:
             return None
         for place, name, before in reversed(self._subjects):
             if place < self._before:
                 break
-            if place >= at:
-                continue
-            sex = _sex(name, before)
-            if sex in {pronoun, None}:
-                return name
+            if place < at and _sex(name, before) in {pronoun, None}:
+                return None if self._another(pronoun, name, place, at) else name
         return None
 
-    def _remember(self, whos: list[_Who]) -> None:
+    def _another(self, pronoun: str, name: str, start: int, end: int) -> bool:
+        """Whether somebody else of the text was named between two places, and the first not again."""
+        last, other = name.split()[-1], False
+        quoted = [one.place for one in self.found[-_MOST_TOKENS:] if one.direct]
+        for match in _CAPITAL.finditer(self.text, start, end):
+            word = re.sub("['’]s$", "", match[0])
+            if any(place.start <= match.start() < place.end for place in quoted):
+                continue
+            if word == last:
+                other = False
+            elif (full := self.names.full(word)) != word and self.names.person(full, speaks=True):
+                other = other or _sex(full, "") in {pronoun, None}
+        return other
+
+    def _remember(self, whos: list[_Who], *, speak: bool) -> None:
         """Keeps who is the subject of a sentence, or speaks in it: the next may call them he or she."""
         for who in whos:
-            if who.name and _is_person(full := self.names.full(who.name), who):
-                self._subjects.append((who.place.start, full, who.before))
+            name = self.names.full(who.name) if who.name else None
+            if who.pronoun:
+                name = self._meant(who.pronoun, who.place.start)
+            if name and (who.pronoun or self.names.person(name, speaks=speak)):
+                self._subjects.append((who.place.start, name, who.before))
         self._subjects[:] = sorted(self._subjects[-_MOST_TOKENS:])
-
-
-def _is_person(name: str, who: _Who) -> bool:
-    words = name.lower().split()
-    return not set(words) & _BODIES and (len(words) > 1 or bool(set(who.before.split()) & _TITLES)) and not name.isupper()
 
 
 def _sex(name: str, before: str) -> str | None:
