@@ -8,6 +8,7 @@ the same.
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import zip_longest
 from typing import Literal, NamedTuple
 
@@ -186,6 +187,7 @@ _CUES = _SAYS | _GOING | frozenset(_REPORTED + _NAMED)
 # "claims", "states": as often things, so that only a name or a pronoun speaks with them.
 _NOUNS = frozenset(form for form in _REPORTED + _NAMED if form.endswith("s"))
 _TIMES = _words("week month year day morning afternoon evening night weekend summer spring fall winter time")
+_TELLING = _CUES | frozenset("according : — – ― -".split())
 _TELLS = frozenset("told tells telling asked asks asking".split())  # are followed by who was told
 
 
@@ -194,14 +196,11 @@ _TELLS = frozenset("told tells telling asked asks asking".split())  # are follow
 
 class _Token(NamedTuple):
     text: str
+    lower: str
     start: int
     end: int
     kind: Literal["word", "mark", "quote"]
     inner: Span = Span(0, 0)  # of a quote, the words
-
-    @property
-    def lower(self) -> str:
-        return self.text.lower()
 
     @property
     def capital(self) -> bool:
@@ -217,6 +216,8 @@ _ABBREVIATION = re.compile(
 )
 _FEWEST_WORDS = 8  # of a quote whose speaker is not told; fewer may be a name or a doubt
 _LONGEST_PHRASE = 12  # tokens
+_LONGEST_SENTENCE = 300  # tokens; what is longer is a list or a table
+_REACH = 1500  # characters back that "he" may reach
 _MOST_TOKENS = 60  # looked through on either side of a cue
 
 
@@ -224,10 +225,11 @@ def _tokens(text: str, start: int, end: int) -> Iterator[_Token]:
     for match in _TOKEN.finditer(text, start, end):
         word, at = match[0], match.start()
         if len(word) > 1 and word[-1] == "." and not _ABBREVIATION.fullmatch(word):
-            yield _Token(word[:-1], at, match.end() - 1, "word")
-            yield _Token(".", match.end() - 1, match.end(), "mark")
+            yield _Token(word[:-1], word[:-1].lower(), at, match.end() - 1, "word")
+            yield _Token(".", ".", match.end() - 1, match.end(), "mark")
         else:
-            yield _Token(word, at, match.end(), "word" if word[0].isalnum() or word[0] == "_" else "mark")
+            kind: Literal["word", "mark"] = "word" if word[0].isalnum() or word[0] == "_" else "mark"
+            yield _Token(word, word.lower(), at, match.end(), kind)
 
 
 class _Quote(NamedTuple):
@@ -332,6 +334,7 @@ class _Names:
     def __init__(self, text: str) -> None:
         counts: Counter[tuple[str, ...]] = Counter()
         self._titled: set[str] = set()
+        self.full = cache(self._full)
         for match in _RUN.finditer(text):
             run: list[str] = []
             for token in _tokens(text, match.start(), match.end()):
@@ -365,7 +368,7 @@ class _Names:
         known = words[0].lower() in _GIVEN or words[-1] in self._titled
         return known or (speaks and len(words) > 1)
 
-    def full(self, name: str) -> str:
+    def _full(self, name: str) -> str:
         """The fullest form of a name; as it is where it may be that of several people."""
         words = name.split()
         groups = self.by_last.get(_last(words), {})
@@ -637,7 +640,7 @@ class _Reader:
     def _sentences(self, quotes: list[_Quote], start: int, end: int) -> Iterator[list[_Token]]:
         tokens: list[_Token] = []
         for token in self._all_tokens(quotes, start, end):
-            if tokens and self._ends(tokens, token):
+            if tokens and (len(tokens) == _LONGEST_SENTENCE or self._ends(tokens, token)):
                 yield tokens
                 tokens = []
             tokens.append(token)
@@ -648,7 +651,7 @@ class _Reader:
         at = start
         for quote in quotes:
             yield from _tokens(self.text, at, quote.outer.start)
-            yield _Token(self.text[quote.inner.start : quote.inner.end], *quote.outer, "quote", quote.inner)
+            yield _Token(self.text[slice(*quote.inner)], "", *quote.outer, "quote", quote.inner)
             at = quote.outer.end
         yield from _tokens(self.text, at, end)
 
@@ -667,12 +670,8 @@ class _Reader:
     def _may_tell(self, following: _Token) -> bool:
         """Whether "“Why?” Trump asked" goes on behind the mark."""
         words = list(_tokens(self.text, following.start, min(len(self.text), following.start + 80)))
-        for word in words[:6]:
-            if word.lower in _CUES and word is not words[0]:
-                return True
-            if not word.capital:
-                return False
-        return False
+        cue = next((at for at, word in enumerate(words) if not word.capital), 0)
+        return cue > 0 and words[cue].lower in _CUES
 
     def _sentence(self, tokens: list[_Token]) -> None:
         opening = self._opening(tokens)
@@ -734,7 +733,7 @@ class _Reader:
         for at, token in enumerate(tokens):
             if token.kind == "quote":
                 low = at + 1
-            one = self._telling(tokens, low, at, before) if token.kind != "quote" else None
+            one = self._telling(tokens, low, at, before) if token.lower in _TELLING else None
             if one:
                 before = one
                 yield one
@@ -939,7 +938,7 @@ class _Reader:
         if pronoun not in {"he", "she"}:
             return None
         for place, name, before in reversed(self._subjects):
-            if place < self._before:
+            if place < max(self._before, at - _REACH):
                 break
             if place < at and _sex(name, before) in {pronoun, None}:
                 return None if self._another(pronoun, name, place, at) else name
@@ -948,6 +947,7 @@ class _Reader:
     def _another(self, pronoun: str, name: str, start: int, end: int) -> bool:
         """Whether somebody else of the text was named between two places, and the first not again."""
         last, other = name.split()[-1], False
+        known = {subject for _, subject, _ in self._subjects}
         quoted = [one.place for one in self.found[-_MOST_TOKENS:] if one.direct]
         for match in _CAPITAL.finditer(self.text, start, end):
             word = re.sub("['’]s$", "", match[0])
@@ -955,7 +955,7 @@ class _Reader:
                 continue
             if word == last:
                 other = False
-            elif (full := self.names.full(word)) != word and self.names.person(full, speaks=True):
+            elif (full := self.names.full(word)) in known or self.names.person(full, speaks=False):
                 other = other or _sex(full, "") in {pronoun, None}
         return other
 
