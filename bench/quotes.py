@@ -24,7 +24,7 @@ from indexer.quotes import Quotation, quotations
 
 EVAL = Path(os.environ.get("DATELINE_EVAL", "../shared/eval"))
 LEAST_PRECISION = 0.93
-_MARKS = "“”\""
+_MARKS = '“”"'
 
 
 class Gold(NamedTuple):
@@ -65,7 +65,9 @@ def judged(ours: Quotation, gold: list[Gold]) -> Judged:
     held = [(overlap(ours.place, one.content), one) for one in gold]
     # Of attributions inside each other the closest: most shared, least beside it.
     shared, best = max(
-        held, key=lambda pair: (pair[0], -sum(span.end - span.start for span in pair[1].content)), default=(0, None)
+        held,
+        key=lambda pair: (pair[0], -sum(span.end - span.start for span in pair[1].content)),
+        default=(0, None),
     )
     if best is None or 2 * shared < size:
         return Judged(ours, None, right=False)
@@ -87,9 +89,13 @@ def measured(articles: list[dict[str, Any]], *, direct: bool) -> tuple[list[Judg
                 continue
             wanted += 1
             sourced += bool(one.source)
-            touching = [two for two in ours if 2 * overlap(two.place, one.content) >= two.place.end - two.place.start]
+            touching = [
+                two for two in ours if 2 * overlap(two.place, one.content) >= two.place.end - two.place.start
+            ]
             found += bool(touching)
-            recalled += any(two.gold is one and two.right for two in (judged(three, gold) for three in touching))
+            recalled += any(
+                two.gold is one and two.right for two in (judged(three, gold) for three in touching)
+            )
             if touching:
                 shared += sum(overlap(two.place, one.content) for two in touching)
                 our_size += sum(two.place.end - two.place.start for two in touching)
@@ -121,7 +127,9 @@ def shown(articles: list[dict[str, Any]], *, direct: bool) -> Iterator[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--eval", type=Path, default=EVAL)
     parser.add_argument("--show", type=int, default=0, help="so many of the wrong ones")
     asked = parser.parse_args()
@@ -141,7 +149,10 @@ def main() -> None:
     for name, direct in (("direct", True), ("indirect", False)):
         _, row = measured(articles, direct=direct)
         held &= not direct or row["precision"] >= LEAST_PRECISION
-        print(f"{name:10}" + "".join(f"{row[c]:>17,.3f}" if row[c] <= 1 else f"{row[c]:>17,.0f}" for c in columns))
+        print(
+            f"{name:10}"
+            + "".join(f"{row[c]:>17,.3f}" if row[c] <= 1 else f"{row[c]:>17,.0f}" for c in columns)
+        )
         for line, _ in zip(shown(articles, direct=direct), range(asked.show), strict=False):
             print("  ", line)
     raise SystemExit(not held)

@@ -28,7 +28,7 @@ from typing import IO, Any
 
 from indexer.errors import DamagedError, LockedError, NoIndexError
 
-FORMAT = 2
+FORMAT = 3
 _MANIFEST = "manifest.json"
 _ID = re.compile(r"\d{6,}-[0-9a-f]{8}")
 _STAGING = ".building-"

@@ -6,6 +6,7 @@ the same.
 """
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -40,6 +41,39 @@ def quotations(text: str) -> list[Quotation]:
     return sorted(reader.found)
 
 
+class Called(NamedTuple):
+    """A speaker as speakers are compared: folded words (no case, no accents, no titles), and what they are
+    called alone: the surname of a name, all of a description."""
+
+    words: tuple[str, ...]
+    alone: str
+
+    def fits(self, other: "Called") -> bool:
+        """Whether the other may be called so: these words are among its own, in their order."""
+        rest = iter(other.words)
+        return self.alone == other.alone and all(word in rest for word in self.words)
+
+
+def called(speaker: str) -> Called:
+    """How a speaker of a `Quotation` is known. A name has no small letters at the beginning of its words."""
+    small = any(word[:1].islower() and word not in _PARTICLES | _INSIDE for word in speaker.split())
+    return asked_for(speaker)[-1 if small else 0]
+
+
+def asked_for(name: str) -> list[Called]:
+    """Whom somebody may mean who asks for "Gabuev", "mr gabuev's" or "the ministry": a name, a description."""
+    written = [re.sub("['’]s?$", "", word) for word in name.split()]
+    words = tuple(filter(None, map(_folded, _untitled(written) or written)))
+    whole = tuple(filter(None, map(_folded, written)))
+    whole = whole[1:] if len(whole) > 1 and whole[0] in _DETERMINERS else whole
+    return [Called(words, _last(words) if words else ""), Called(whole, " ".join(whole))]
+
+
+def _folded(word: str) -> str:
+    plain = unicodedata.normalize("NFKD", word.casefold())
+    return "".join(letter for letter in plain if letter.isalnum())
+
+
 # Words. None of these lists knows a person: they hold what the language has.
 
 
@@ -67,7 +101,11 @@ _FUNCTION = _DETERMINERS | _PREPOSITIONS | _PRONOUNS | _words(
 )  # fmt: skip
 _DESCRIBES = _words("of for at from with")  # go on with a description: a spokesman for the ministry
 _ASKING = _words("who which whom what how where whose")
-_SUBJECTS = _words("he she they it i we you there the a an his her its their this these those our my") | {"no", "some", "many"}
+_SUBJECTS = _words("he she they it i we you there the a an his her its their this these those our my") | {
+    "no",
+    "some",
+    "many",
+}
 _ASIDE = _words("while if when as although though after before because since")  # begin what is no claim alone
 _TOLD = _words("reporters him her them us me the a an and of press crowd audience supporters")
 _DAYS = _words(
@@ -117,6 +155,7 @@ _BODIES = _words(
 )
 _NO_NAMES = _TITLES | _FUNCTION | _DAYS
 _PARTICLES = _words("de la von van der den di da du bin al el ibn dos le ben del della st. y e")
+_INSIDE = _words("of for and")  # stand inside the names of bodies
 _SUFFIXES = _words("jr. sr. jr sr ii iii iv")
 
 # The commonest given names of English-speaking countries: they only ever speak against a pronoun.
@@ -170,7 +209,11 @@ def _forms(verbs: str) -> tuple[list[str], list[str]]:
     for verb in verbs.split():
         base, _, past = verb.partition("/")
         stem = base.removesuffix("e") if base.endswith("e") else base
-        third = base[:-1] + "ies" if re.search("[^aeo]y$", base) else base + ("es" if base[-2:] in ("ss", "ch", "sh") else "s")
+        third = (
+            base[:-1] + "ies"
+            if re.search("[^aeo]y$", base)
+            else base + ("es" if base[-2:] in ("ss", "ch", "sh") else "s")
+        )
         finite += [past or stem + "ed", third]
         doubled = past[:-2] if past.endswith(base[-1] * 2 + "ed") else stem
         going.append(doubled + "ing")
@@ -249,7 +292,9 @@ def _quotes(text: str, start: int, end: int) -> list[_Quote]:
         at, mark = match.start(), match[0]
         before = text[at - 1] if at > start else " "
         after = text[match.end()] if match.end() < end else " "
-        opens = mark == "“" or (mark in {'"', "''"} and (before.isspace() or before in "([—–-―") and not after.isspace())
+        opens = mark == "“" or (
+            mark in {'"', "''"} and (before.isspace() or before in "([—–-―") and not after.isspace()
+        )
         # A wrong mark at a paragraph's beginning is an opening one.
         opens = opens or (opened is None and mark == "”" and at == start)
         if opens and opened is not None and mark != text[opened:begins]:
@@ -393,13 +438,20 @@ def _phrase(text: str, tokens: list[_Token], at: int) -> _Who | None:
     end = at
     while end < min(len(tokens), at + _LONGEST_PHRASE) and tokens[end].kind == "word":
         word = tokens[end].lower
-        if word in {"of", "for", "and"} and _joins(tokens, at, end):
+        if word in _INSIDE and _joins(tokens, at, end):
             end += 1
             continue
         if word in _CUES and not tokens[end].capital:
             break
-        if word in _FUNCTION and not (end == at and word in _DETERMINERS) and not (
-            word in _PARTICLES and 0 < end < len(tokens) - 1 and tokens[end + 1].capital and tokens[end - 1].capital
+        if (
+            word in _FUNCTION
+            and not (end == at and word in _DETERMINERS)
+            and not (
+                word in _PARTICLES
+                and 0 < end < len(tokens) - 1
+                and tokens[end + 1].capital
+                and tokens[end - 1].capital
+            )
         ):
             break
         end += 1
@@ -410,19 +462,25 @@ def _phrase(text: str, tokens: list[_Token], at: int) -> _Who | None:
         return None
     if words[-1].capital:
         start = len(words) - 1
-        while start and (words[start - 1].capital or words[start - 1].lower in _PARTICLES or words[start - 1].lower in {"of", "for", "and"}):
+        while start and (
+            words[start - 1].capital
+            or words[start - 1].lower in _PARTICLES
+            or words[start - 1].lower in _INSIDE
+        ):
             start -= 1
         while start < len(words) and not words[start].capital:
             start += 1
         run = [word.text for word in words[start:]]
-        joined = first.lower == "the" and any(word in {"of", "for", "and"} for word in run)
+        joined = first.lower == "the" and any(word in _INSIDE for word in run)
         name = run[1:] if joined and words[start] is first else run if joined else _untitled(run)
         if len(name) == 1 and (name[0].endswith("ing") or name[0].isdigit()):
             return None
         if name:
             named = words[-len(name) :]
             place = Span(named[0].start, named[-1].end)
-            place = Span(place.start, place.end - 2 if text[place.end - 2 : place.end] in {"'s", "’s"} else place.end)
+            place = Span(
+                place.start, place.end - 2 if text[place.end - 2 : place.end] in {"'s", "’s"} else place.end
+            )
             before = " ".join(word.lower for word in words[: len(words) - len(name)])
             return _Who(place, text[place.start : place.end], " ".join(name), before, at, end)
     if first.lower in _PREPOSITIONS | _DAYS or words[-1].lower in _TIMES or words[-1].lower.endswith("ing"):
@@ -435,9 +493,13 @@ def _phrase(text: str, tokens: list[_Token], at: int) -> _Who | None:
         and (tokens[end + 1].lower in _DETERMINERS or tokens[end + 1].lower not in _FUNCTION)
     ):
         end += 1
-        while end < len(tokens) and end - at < _LONGEST_PHRASE and tokens[end].kind == "word" and (
-            tokens[end].lower not in _FUNCTION or tokens[end].lower in _DETERMINERS
-        ) and (tokens[end].capital or tokens[end].lower not in _CUES):
+        while (
+            end < len(tokens)
+            and end - at < _LONGEST_PHRASE
+            and tokens[end].kind == "word"
+            and (tokens[end].lower not in _FUNCTION or tokens[end].lower in _DETERMINERS)
+            and (tokens[end].capital or tokens[end].lower not in _CUES)
+        ):
             end += 1
     if first.lower not in _DETERMINERS and end < len(tokens) - 1 and tokens[end].lower == "and":
         return _phrase(text, tokens, end + 1)  # handler and owner Janice Hayes
@@ -449,7 +511,9 @@ def _phrase(text: str, tokens: list[_Token], at: int) -> _Who | None:
 
 
 def _adverb(token: _Token) -> bool:
-    return token.kind == "word" and (token.lower in _ADVERBS or (token.lower.endswith("ly") and not token.capital))
+    return token.kind == "word" and (
+        token.lower in _ADVERBS or (token.lower.endswith("ly") and not token.capital)
+    )
 
 
 def _joins(tokens: list[_Token], at: int, of: int) -> bool:
@@ -464,7 +528,7 @@ def _joins(tokens: list[_Token], at: int, of: int) -> bool:
         before[0].lower == "the"
         and len(before) > 1
         and before[1].lower not in _TITLES
-        and all(token.capital or token.lower in {"of", "for", "and"} for token in before[1:])
+        and all(token.capital or token.lower in _INSIDE for token in before[1:])
     )
 
 
@@ -477,7 +541,11 @@ def _subject(text: str, tokens: list[_Token], low: int, verb: int) -> _Who | Non
         if tokens[verb].lower not in _GOING:
             return None
         end -= 1
-    if end - low > 2 and tokens[end - 1].lower in _TIMES and tokens[end - 2].lower in {"this", "last", "that"}:
+    if (
+        end - low > 2
+        and tokens[end - 1].lower in _TIMES
+        and tokens[end - 2].lower in {"this", "last", "that"}
+    ):
         end -= 2
     while end > low and tokens[end - 1].lower in _ADVERBS:
         end -= 1
@@ -526,7 +594,9 @@ def _before_comma(text: str, tokens: list[_Token], low: int, comma: int) -> _Who
         who = _ending(text, tokens, start, end)
         if who and who.name:
             return who
-        if who and who.first == start:  # "Scott Pruitt, the attorney general of Oklahoma, …": the name before it
+        if (
+            who and who.first == start
+        ):  # "Scott Pruitt, the attorney general of Oklahoma, …": the name before it
             described = described or who
         elif described:
             break
@@ -560,11 +630,20 @@ def _ending(text: str, tokens: list[_Token], low: int, end: int) -> _Who | None:
         start -= 1
     if start > low and tokens[start - 1].lower in _ASKING:
         return None
-    if start > low + 1 and tokens[start - 1].lower == "and" and tokens[start].capital and tokens[start - 2].capital:
+    if (
+        start > low + 1
+        and tokens[start - 1].lower == "and"
+        and tokens[start].capital
+        and tokens[start - 2].capital
+    ):
         whole = start - 1
-        while whole > low and (tokens[whole - 1].capital or tokens[whole - 1].lower in {"of", "for", "and"}):
+        while whole > low and (tokens[whole - 1].capital or tokens[whole - 1].lower in _INSIDE):
             whole -= 1
-        if whole < start - 1 and tokens[whole].lower == "the" or (whole > low and tokens[whole - 1].lower == "the"):
+        if (
+            whole < start - 1
+            and tokens[whole].lower == "the"
+            or (whole > low and tokens[whole - 1].lower == "the")
+        ):
             start = whole if tokens[whole].lower == "the" else whole - 1
     if start > low + 1 and tokens[start - 1].lower in _PREPOSITIONS:  # Ramona Santana in Higüey
         who = _phrase(text, tokens, low)
@@ -609,7 +688,9 @@ class _Reader:
         self.found: list[Quotation] = []
         self._subjects: list[tuple[int, str, str]] = []  # where, the name, the words before it
         self._speaker: _Speaker | None = None  # of the last quote
-        self._open: list[int] = []  # quotes of one speech, by their places in `found`, that wait for their speaker
+        self._open: list[
+            int
+        ] = []  # quotes of one speech, by their places in `found`, that wait for their speaker
         self._goes_on = False
         self._ended_quoting = False  # the last sentence of the paragraph before had a quote of known speaker
         self._announced: _Speaker | None = None  # "X said:" ended the paragraph before
@@ -662,7 +743,9 @@ class _Reader:
         if not (following.capital or following.kind == "quote" or following.text in "‘'(["):
             return False
         if last.kind == "quote":
-            return last.text[-1] in ".!?…" and not (last.text[-1] in "!?" and following.kind == "word" and self._may_tell(following))
+            return last.text[-1] in ".!?…" and not (
+                last.text[-1] in "!?" and following.kind == "word" and self._may_tell(following)
+            )
         if last.text == ")" and len(tokens) > 1:
             last = tokens[-2]
         return last.text in {".", "!", "?"} or (last.text == "…" and following.capital)
@@ -690,7 +773,11 @@ class _Reader:
             if one.left is None and one.right is None
             for span in self._reported(tokens, one, said)
         ]
-        covered = [(span, who) for n, (span, who) in enumerate(covered) if not any(span.start < other.end and other.start < span.end for other, _ in covered[:n])]
+        covered = [
+            (span, who)
+            for n, (span, who) in enumerate(covered)
+            if not any(span.start < other.end and other.start < span.end for other, _ in covered[:n])
+        ]
         for span, speaker in covered:
             self.found.append(Quotation(span, speaker.name, speaker.place, speaker.cue, direct=False))
         words = sum(token.kind == "word" for token in tokens)
@@ -749,9 +836,18 @@ class _Reader:
             who = _phrase(text, tokens, 0)
             if who and who.name and who.after == at and tokens[at + 1].text[-1] in ".!?":
                 return _Said(who, cue, 0, at + 1, None, at + 1)
-        if token.text in {"—", "–", "―", "-"} and at and tokens[at - 1].text[-1] in ".!?" and tokens[at - 1].kind == "quote":
+        if (
+            token.text in {"—", "–", "―", "-"}
+            and at
+            and tokens[at - 1].text[-1] in ".!?"
+            and tokens[at - 1].kind == "quote"
+        ):
             who = _phrase(text, tokens, at + 1)
-            return _Said(who, cue, at, who.after, at - 1, None) if who and who.name and who.after >= len(tokens) - 1 else None
+            return (
+                _Said(who, cue, at, who.after, at - 1, None)
+                if who and who.name and who.after >= len(tokens) - 1
+                else None
+            )
         if at == 0 and token.capital and token.lower in _CUES - _GOING:  # Added Ellis: “…”
             who = _phrase(text, tokens, 1)
             right = self._right(tokens, who.after - 1, inverted=True) if who and who.name else None
@@ -764,7 +860,9 @@ class _Reader:
             while after < len(tokens) and _adverb(tokens[after]):
                 after += 1
             who = _phrase(text, tokens, after)
-            if who and (who.name or who.pronoun or tokens[after].lower in _DETERMINERS or who.after - after > 0):
+            if who and (
+                who.name or who.pronoun or tokens[after].lower in _DETERMINERS or who.after - after > 0
+            ):
                 return _Said(who, cue, at, who.after, left, self._right(tokens, who.after - 1, inverted=True))
         right = self._right(tokens, at)
         if token.lower in _GOING and not (at and tokens[at - 1].lower in _BE):
@@ -773,7 +871,11 @@ class _Reader:
                 while name > low and tokens[name - 1].capital:
                     name -= 1
                 who = _phrase(text, tokens, name)
-                return _Said(who, cue, at, at + 1, None, right) if who and who.name and right is not None else None
+                return (
+                    _Said(who, cue, at, at + 1, None, right)
+                    if who and who.name and right is not None
+                    else None
+                )
             who = before.who if before else self._opening(tokens)
             return _Said(who, cue, at, at + 1, None, right) if who and (right is not None or before) else None
         who = _subject(text, tokens, max(low, at - _MOST_TOKENS), at)
@@ -783,8 +885,10 @@ class _Reader:
             return _Said(who, cue, at, at + 1, None, right) if who else None
         first = min(who.first, at)
         left = self._left(tokens, low, first)
-        if not who.name and not who.pronoun and (
-            token.lower in _NAMES_IT or (token.lower in _NOUNS and left is None and right is None)
+        if (
+            not who.name
+            and not who.pronoun
+            and (token.lower in _NAMES_IT or (token.lower in _NOUNS and left is None and right is None))
         ):
             return None
         return _Said(who, cue, first, at + 1, left, right)
@@ -796,7 +900,11 @@ class _Reader:
         quote = tokens[low - 1]
         if low > 1 and tokens[low - 2].kind == "word":  # on CBS's “Face the Nation,” Ryan said
             said = quote.text.split()
-            if all(word[0].isupper() for word in said if len(word) > 3) or len(said) < 4 and said[0][0].isupper():
+            if (
+                all(word[0].isupper() for word in said if len(word) > 3)
+                or len(said) < 4
+                and said[0][0].isupper()
+            ):
                 return None
         if at == low and (quote.text[-1] in ",?!.…—–-―'’" or tokens[at].lower == "according"):
             return low - 1
@@ -818,15 +926,29 @@ class _Reader:
         if words[-1] == ":":
             return at
         if inverted:
-            return at if words[-1] == "," and "," not in words[:-1] and words[0] in _PREPOSITIONS | _DAYS else None
+            return (
+                at
+                if words[-1] == "," and "," not in words[:-1] and words[0] in _PREPOSITIONS | _DAYS
+                else None
+            )
         cue_word = tokens[cue].lower
         if cue_word in _NAMES_IT:
             plain = all(token.kind == "word" and (token.lower not in _CUES) for token in gap)
             return at if plain and len(gap) <= _LONGEST_PHRASE else None
         aside = words[0] in _PREPOSITIONS | _DAYS | _ADVERBS or words[0].endswith("ly") or cue_word in _TELLS
-        if words[-1] == "," and aside and "that" not in words and not any(word in _PRONOUNS - {"her", "you", "it"} for word in words):
+        if (
+            words[-1] == ","
+            and aside
+            and "that" not in words
+            and not any(word in _PRONOUNS - {"her", "you", "it"} for word in words)
+        ):
             return at
-        if cue_word in _TELLS and len(gap) <= 4 and all(token.capital or token.lower in _TOLD for token in gap) and words[-1][-2:] not in {"'s", "’s"}:
+        if (
+            cue_word in _TELLS
+            and len(gap) <= 4
+            and all(token.capital or token.lower in _TOLD for token in gap)
+            and words[-1][-2:] not in {"'s", "’s"}
+        ):
             return at
         if all(word in _DAYS or word.endswith("ly") for word in words):
             return at
@@ -895,10 +1017,13 @@ class _Reader:
             yield from self._clause(tokens, at + 1, stop)
             return
         # "clause, X said Monday": nothing follows but when and where.
-        trailing = at >= end or (
-            tokens[at].lower in _DAYS or (cue in _SAYS and (tokens[at].lower in _PREPOSITIONS or _adverb(tokens[at])))
-        ) and not any(
-            token.lower in {"that"} or token.text == "," for token in tokens[at:end]
+        trailing = (
+            at >= end
+            or (
+                tokens[at].lower in _DAYS
+                or (cue in _SAYS and (tokens[at].lower in _PREPOSITIONS or _adverb(tokens[at])))
+            )
+            and not any(token.lower in {"that"} or token.text == "," for token in tokens[at:end])
         )
         if trailing and one.first >= 5 and tokens[one.first - 1].text == "," and later >= end:
             earlier = max((other.after for other in said if other.after <= one.first), default=0)
@@ -913,14 +1038,28 @@ class _Reader:
             at += 1
         if at >= stop:
             return
-        begins = tokens[at].lower in _PRONOUNS | {"there"} or (cue in _SAYS and tokens[at : at + 2][-1].lower != "same" and (tokens[at].capital or tokens[at].lower in _DETERMINERS or tokens[at].lower not in _FUNCTION | _ADVERBS))
+        begins = tokens[at].lower in _PRONOUNS | {"there"} or (
+            cue in _SAYS
+            and tokens[at : at + 2][-1].lower != "same"
+            and (
+                tokens[at].capital
+                or tokens[at].lower in _DETERMINERS
+                or tokens[at].lower not in _FUNCTION | _ADVERBS
+            )
+        )
         if begins and cue not in _NAMES_IT:
             yield from self._clause(tokens, at, stop)
 
     def _clause(self, tokens: list[_Token], start: int, end: int) -> Iterator[Span]:
-        while end > start and (tokens[end - 1].text in ",;:—–" or tokens[end - 1].lower in {"and", "but", "while", "as"}):
+        while end > start and (
+            tokens[end - 1].text in ",;:—–" or tokens[end - 1].lower in {"and", "but", "while", "as"}
+        ):
             end -= 1
-        if sum(token.kind == "word" for token in tokens[start:end]) + 3 * any(t.kind == "quote" for t in tokens[start:end]) >= 3:
+        if (
+            sum(token.kind == "word" for token in tokens[start:end])
+            + 3 * any(t.kind == "quote" for t in tokens[start:end])
+            >= 3
+        ):
             yield Span(tokens[start].start, tokens[end - 1].end)
 
     # Who that is.
