@@ -387,7 +387,9 @@ class QuotesOut(BaseModel):
     next_offset: int | None
 
     @classmethod
-    def from_quotes(cls, generation: Generation, asked: QuotesIn, found: Quotes, took_ms: float) -> "QuotesOut":
+    def from_quotes(
+        cls, generation: Generation, asked: QuotesIn, found: Quotes, took_ms: float
+    ) -> "QuotesOut":
         return cls(
             id=f"quo_{uuid4().hex}",
             speaker=asked.speaker,
