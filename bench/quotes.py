@@ -1,8 +1,8 @@
-"""Whether quotes are found and given to the right speaker: on PolNeAR, articles whose attributions people marked.
+"""Whether quotes are found and given to the right speaker: on PolNeAR, whose attributions people marked.
 
     python bench/quotes.py [--eval DIR] [--show N]
 
-DIR/polnear/dev.jsonl (default: DATELINE_EVAL) holds articles with attributions of source, cue and content spans.
+DIR/polnear/dev.jsonl (default: DATELINE_EVAL) holds articles with spans of source, cue and content.
 Direct is an attribution whose content begins with a quotation mark, indirect one without any mark. Each of
 ours is judged by the attribution that its words overlap most. Found: the share of attributions that ours
 overlap. Right: the place of our speaker overlaps that of the source, or the last word of our speaker's name

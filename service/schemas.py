@@ -338,11 +338,11 @@ class SearchOut(BaseModel):
 
 
 class QuoteOut(CopyOut):
-    """Words that an article gives as somebody's: `quote` is its text from `quote_start` to `quote_end`, inside
-    the quotation marks where `direct`, else the reported clause. `speaker` is the fullest form of the name in
-    the article, null where it is not known; `speaker_start` to `speaker_end` is where the speaker stands beside
-    the words ("he"), `context` the sentences around them. All in code points. A score gives order only; it is
-    null without a topic."""
+    """Words that an article gives as somebody's: `quote` is its text from `quote_start` to `quote_end`,
+    inside the quotation marks where `direct`, else the reported clause. `speaker` is the fullest form of the
+    name in the article, null where it is not known; `speaker_start` to `speaker_end` is where the speaker
+    stands beside the words ("he"), `context` the sentences around them. All in code points. A score gives
+    order only; it is null without a topic."""
 
     quote: str
     quote_start: int

@@ -4,7 +4,6 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
 from typing import NamedTuple
 
 from indexer.quotes.tokens import tokenized
@@ -48,7 +47,7 @@ def called(speaker: str) -> Called:
 
 
 def asked_for(name: str) -> list[Called]:
-    """Whom somebody may mean who asks for "Gabuev", "mr gabuev's" or "the ministry": a name, a description."""
+    """Whom one may mean who asks for "Gabuev", "mr gabuev's" or "the ministry": a name, a description."""
     written = [re.sub("['’]s?$", "", word) for word in name.split()]
     words = tuple(filter(None, map(_folded, untitled(written) or written)))
     whole = tuple(filter(None, map(_folded, written)))
@@ -61,13 +60,15 @@ def _folded(word: str) -> str:
     return "".join(letter for letter in plain if letter.isalnum())
 
 
+_OFTENER = 2  # times, for a surname to mean one of two people
 _RUN = re.compile(
-    r"[^\W\d_a-z][\w'’.-]*(?:[ \xa0](?:(?:de|la|von|van|der|den|bin|al|el|del)[ \xa0]){0,3}[^\W\d_a-z][\w'’.-]*){1,5}"
+    r"[^\W\d_a-z][\w'’.-]*"
+    r"(?:[ \xa0](?:(?:de|la|von|van|der|den|bin|al|el|del)[ \xa0]){0,3}[^\W\d_a-z][\w'’.-]*){1,5}"
 )
 
 
 def untitled(words: list[str]) -> list[str]:
-    """The name in a run of capitalised words: what follows its last title; all of it where it names a body."""
+    """The name in a run of capitalised words: what follows its last title; of a body all of it."""
     while words and (words[-1].lower() in DAYS or words[-1].lower() in FUNCTION):
         words = words[:-1]
     if words and words[-1].lower() in BODIES:
@@ -87,30 +88,31 @@ def _last(words: Sequence[str]) -> str:
 
 
 class Names:
-    """The names of two words and more in a text, by their last."""
+    """The names of two words and more in a text."""
 
     def __init__(self, text: str) -> None:
         counts: Counter[tuple[str, ...]] = Counter()
         self._titled: set[str] = set()
-        self.full = cache(self._full)
         for match in _RUN.finditer(text):
             run: list[str] = []
             for token in tokenized(text, match.start(), match.end()):
                 if token.kind == "word":
                     run.append(re.sub("['’]s?$", "", token.text))
-                if token.kind != "word" or token.text[-2:] in {"'s", "’s"}:
+                if token.kind != "word" or token.text.endswith(("'s", "’s")):
                     self._count(run, counts)
                     run = []
             self._count(run, counts)
-        self.by_last: dict[str, dict[str, Counter[str]]] = {}
+        # By what somebody is called alone, the names of each who may be meant, with their numbers.
+        self._people: dict[str, dict[str, Counter[str]]] = {}
         for words, count in counts.items():
-            if len(words) < 2:
+            if not words[1:]:
                 continue
             # "Republican Donald Trump" is "Donald Trump", where that stands too.
             shorter = [words[at:] for at in range(1, len(words) - 1) if words[at:] in counts]
             name = shorter[-1] if shorter else words
-            group = self.by_last.setdefault(_last(name), {}).setdefault(name[0], Counter())
-            group[" ".join(name)] += count
+            people = self._people.setdefault(_last(name), {})
+            people.setdefault(_one_person(name), Counter())[" ".join(name)] += count
+        self._known: dict[str, str] = {}
 
     def _count(self, run: list[str], counts: Counter[tuple[str, ...]]) -> None:
         name = tuple(untitled(run))
@@ -126,16 +128,26 @@ class Names:
         known = words[0].lower() in GIVEN or words[-1] in self._titled
         return known or (speaks and len(words) > 1)
 
-    def _full(self, name: str) -> str:
+    def full(self, name: str) -> str:
         """The fullest form of a name; as it is where it may be that of several people."""
+        if name not in self._known:
+            self._known[name] = self._fullest(name)
+        return self._known[name]
+
+    def _fullest(self, name: str) -> str:
         words = name.split()
-        groups = self.by_last.get(_last(words), {})
-        if len(words) > 1:
-            return max([*groups.get(words[0], ()), name], key=len)
-        ranked = sorted(groups.values(), key=lambda group: -group.total())
-        if not ranked or (len(ranked) > 1 and ranked[0].total() < 2 * ranked[1].total()):
+        people = self._people.get(_last(words), {})
+        if words[1:]:
+            return max([*people.get(_one_person(words), ()), name], key=len)
+        ranked = sorted(people.values(), key=lambda forms: -forms.total())
+        if not ranked or (ranked[1:] and ranked[0].total() < _OFTENER * ranked[1].total()):
             return name
         return max(ranked[0], key=len)
+
+
+def _one_person(words: Sequence[str]) -> str:
+    """What the forms of one person's name share, beside the last: Donald J. Trump is no Donald Trump Jr."""
+    return " ".join([words[0], *(word for word in words if word.lower() in SUFFIXES)])
 
 
 def gender(name: str, before: str) -> str | None:

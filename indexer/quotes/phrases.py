@@ -202,9 +202,15 @@ def _before_insertion(text: str, tokens: list[Token], low: int, comma: int) -> W
     director of Y, said": what stands right before it is left out."""
     commas = [at for at in range(low, comma) if tokens[at].text == ","]
     described: Who | None = None
-    for start, end in list(zip([low, *(at + 1 for at in commas)], commas, strict=False))[: -_INSERTIONS - 1 : -1]:
+    for start, end in list(zip([low, *(at + 1 for at in commas)], commas, strict=False))[
+        : -_INSERTIONS - 1 : -1
+    ]:
         begins = tokens[start]
-        if start == end or not (begins.capital or begins.lower in DETERMINERS) or begins.lower in PREPOSITIONS:
+        if (
+            start == end
+            or not (begins.capital or begins.lower in DETERMINERS)
+            or begins.lower in PREPOSITIONS
+        ):
             continue
         who = phrase(text, tokens, start)
         if not (who and who.name and _goes_to(tokens, who.after, end)):
