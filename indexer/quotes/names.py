@@ -138,8 +138,8 @@ class Names:
         words = name.split()
         people = self._people.get(_last(words), {})
         if words[1:]:
-            return max([*people.get(_one_person(words), ()), name], key=len)
-        ranked = sorted(people.values(), key=lambda forms: -forms.total())
+            return max([*people.get(_one_person(words), Counter()), name], key=len)
+        ranked: list[Counter[str]] = sorted(people.values(), key=lambda forms: -forms.total())
         if not ranked or (ranked[1:] and ranked[0].total() < _OFTENER * ranked[1].total()):
             return name
         return max(ranked[0], key=len)

@@ -221,6 +221,10 @@ def _before_insertion(text: str, tokens: list[Token], low: int, comma: int) -> W
             described = described or who
         elif described:
             break
+    if described and described.after in commas:  # "a spokeswoman, Thirza Lamb, said"
+        who = phrase(text, tokens, described.after + 1)
+        if who and who.after == comma and len((who.name or "").split()) > 1:
+            return who
     return described
 
 

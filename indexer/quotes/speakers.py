@@ -8,7 +8,7 @@ from indexer.models import Span
 from indexer.quotes.names import Names, gender
 from indexer.quotes.phrases import LONGEST_PHRASE, Who, phrase
 from indexer.quotes.tokens import Token
-from indexer.quotes.words import FUNCTION
+from indexer.quotes.words import BODIES, FUNCTION, TITLES
 
 _REACH = 1500  # characters back that "he" may reach
 _MOST_REMEMBERED = 60
@@ -37,7 +37,14 @@ class Speakers:
         while at < len(tokens) and tokens[at].lower in {"but", "and", "so", "yet", "still", "then"}:
             at += 1
         who = phrase(self._text, tokens, at)
-        return who if who and (who.name or who.pronoun) else self._named_before_verb(tokens, at)
+        if who and who.pronoun:
+            return who
+        early = self._named_before_verb(tokens, at)
+        if who is None or who.name is None or early is None or early.place == who.place:
+            return who if who and who.name else early
+        # "Pell met Robert Garraway" begins with Pell, "Pell aide Robert Garraway" does not: often unsure.
+        between = tokens[early.after : who.after - len(who.name.split())]
+        return who if any(token.lower in TITLES for token in between) else None
 
     def _named_before_verb(self, tokens: list[Token], at: int) -> Who | None:
         """Giorgia Meloni of "Italy’s new prime minister Giorgia Meloni voiced": small letters end a name."""
@@ -49,10 +56,9 @@ class Speakers:
             if last.capital and not goes_on and not last.text.endswith(("'s", "’s")):
                 who = phrase(self._text, tokens[:end], at)
                 full = self._names.full(who.name) if who and who.name else ""
-                if self._names.person(full, speaks=False):
+                body = any(word.lower() in BODIES for word in full.split())
+                if " " in full and not body:
                     return who
-                if " " in full:  # somebody else, or something
-                    break
         return None
 
     def remember(self, whos: Sequence[Who], paragraph: int, *, speak: bool) -> None:

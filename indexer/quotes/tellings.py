@@ -1,6 +1,6 @@
 """What a sentence tells of who says something, and what it reports without marks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from indexer.models import Span

@@ -15,7 +15,7 @@ router = APIRouter(prefix="/v1", tags=["quotes"])
 
 @router.get("/quotes")
 async def get_quotes(request: Request, asked: Annotated[QuotesIn, Query()]) -> QuotesOut:
-    """Who said what: `/v1/quotes?speaker=…&q=…&published_after=2026-01-01`. Give a speaker, a topic or both."""
+    """Who said what: `/v1/quotes?speaker=…&q=…&published_after=2026-01-01`. Give a speaker or a topic."""
     query = asked.to_query()
 
     def work(generation: Generation) -> QuotesOut:
