@@ -19,6 +19,7 @@ from indexer.quotes.words import (
     MEN,
     NO_NAMES,
     PARTICLES,
+    PREPOSITIONS,
     SUFFIXES,
     TITLES,
     TITLES_HE,
@@ -49,10 +50,14 @@ def called(speaker: str) -> Called:
 def asked_for(name: str) -> list[Called]:
     """Whom one may mean who asks for "Gabuev", "mr gabuev's" or "the ministry": a name, a description."""
     written = [re.sub("['’]s?$", "", word) for word in name.split()]
-    words = tuple(filter(None, map(_folded, untitled(written) or written)))
+    bare = untitled(written) or written
+    words = tuple(filter(None, map(_folded, bare)))
     whole = tuple(filter(None, map(_folded, written)))
     whole = whole[1:] if len(whole) > 1 and whole[0] in DETERMINERS else whole
-    return [Called(words, _last(words) if words else ""), Called(whole, " ".join(whole))]
+    description = Called(whole, " ".join(whole))
+    # "A spokesman for Hallam" is not Hallam.
+    told_apart = any(word.lower() in PREPOSITIONS for word in written[: len(written) - len(bare)])
+    return [description] if told_apart or not words else [Called(words, _last(words)), description]
 
 
 def _folded(word: str) -> str:

@@ -69,9 +69,9 @@ def subject(text: str, tokens: list[Token], low: int, verb: int) -> Who | None:
     if end - 2 > low and tokens[end - 1].lower in TIMES and tokens[end - 2].lower in {"this", "last", "that"}:
         end -= 2
     end = _without_adverbs(tokens, low, end)
-    if end <= low or tokens[end - 1].lower in NEVER or tokens[end - 1].lower.endswith(("n't", "n’t")):
-        return None
     last = tokens[end - 1]
+    if end <= low or last.lower in NEVER or last.lower.endswith(("n't", "n’t", "'s", "’s")):
+        return None  # "would say", "Pell's alleged debts"
     if last.lower == "who":
         return _before_who(text, tokens, low, end - 1)
     if last.text == ",":

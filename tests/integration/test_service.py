@@ -306,13 +306,14 @@ def test_openapi_describes_every_route(server: Server) -> None:
         "/v1/answer",
         "/v1/articles/{article_id}",
         "/v1/history/{article_id}",
+        "/v1/quotes",
         "/v1/index",
         "/healthz",
         "/readyz",
     } == set(paths)
 
 
-def _quotes(server: Server, **asked: object) -> list[dict[str, Any]]:
+def _quotes(server: Server, **asked: str | int) -> list[dict[str, Any]]:
     response = server.client.get("/v1/quotes", params=asked)
     assert response.status_code == 200, response.text
     results: list[dict[str, Any]] = response.json()["results"]
@@ -383,6 +384,6 @@ def test_an_unknown_speaker_said_nothing(server: Server) -> None:
         ({"speaker": "x" * 301}, "speaker"),
     ],
 )
-def test_quotes_are_asked_for_strictly(server: Server, asked: dict[str, object], param: str) -> None:
+def test_quotes_are_asked_for_strictly(server: Server, asked: dict[str, str | int], param: str) -> None:
     body = _problem(server.client.get("/v1/quotes", params=asked), 422, "invalid_value")
     assert body["error"]["param"] == param

@@ -55,7 +55,7 @@ def test_a_direct_quote_is_given_to_who_says_it(text: str) -> None:
     [
         ("Idony Hallam said that the toll would rise.", "Idony Hallam", "the toll would rise"),
         ("Idony Hallam said she would resign on Friday.", "Idony Hallam", "she would resign on Friday"),
-        ("The toll would rise by a tenth, Idony Hallam said Monday.", "Idony Hallam", "The toll would rise by a tenth"),
+        ("The toll would soon rise, Idony Hallam said Monday.", "Idony Hallam", "The toll would soon rise"),
         ("The toll would rise, according to Idony Hallam.", "Idony Hallam", "The toll would rise"),
         ("According to Idony Hallam, the toll would rise.", "Idony Hallam", "the toll would rise"),
         ("Idony Hallam told the Courier that the toll would rise.", "Idony Hallam", "the toll would rise"),
@@ -63,7 +63,7 @@ def test_a_direct_quote_is_given_to_who_says_it(text: str) -> None:
         ("A spokeswoman, Thirza Lamb, said that share would hold.", "Thirza Lamb", "share would hold"),
         ("Hallam said it was “a disgrace” to the town.", "Hallam", "it was “a disgrace” to the town"),
     ],
-)  # fmt: skip
+)
 def test_what_is_reported_is_a_clause_without_marks(text: str, speaker: str, words: str) -> None:
     assert quoted(text) == [(speaker, words, False)]
 
@@ -175,8 +175,9 @@ def test_any_text_gives_places_in_order_that_stand_in_it(text: str) -> None:
 
 
 WORDS = (
-    "said told asked adding according to that who he she they it the a an Mr. Mary John Pell Hallam of Saltmarsh "
-    "mayor spokesman for and but not was reporters Monday in will rise “ ” \" '' ' ( ) , . : ; ? ! … — - \n \n\n é ’s"
+    "said told asked adding according to that who he she they it the a an Mr. Mary John Pell Hallam of "
+    "mayor spokesman for and but not was reporters Monday in will rise “ ” \" '' ' ( ) , . : ; ? ! … — - "
+    "\n \n\n é ’s"
 ).split(" ")
 
 
@@ -190,7 +191,9 @@ def test_any_words_for_speech_give_lawful_quotes(words: list[str], space: str) -
             assert called(one.speaker).words or not any(letter.isalnum() for letter in one.speaker)
 
 
-@given(st.sampled_from(["Alexander Gabuev", "alexander gabuev", "Gabuev", "gabuev’s", "Mr. Gabuev", "GABUEV", "Gábuev"]))  # fmt: skip
+@pytest.mark.parametrize(
+    "asked", ["Alexander Gabuev", "alexander gabuev", "Gabuev", "gabuev’s", "Mr. Gabuev", "GABUEV", "Gábuev"]
+)
 def test_a_speaker_is_found_however_they_are_called(asked: str) -> None:
     known = called("Alexander Gabuev")
     assert any(one.fits(known) for one in asked_for(asked))
@@ -212,8 +215,19 @@ def test_a_description_is_found_as_a_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["“a,” X said. ", "he said, ", "A, ", '"a" ', "said ", "“", "Bob Ray said he is. ", "the A and ", "X (a "]
-)  # fmt: skip
+    "piece",
+    [
+        "“a,” X said. ",
+        "he said, ",
+        "A, ",
+        '"a" ',
+        "said ",
+        "“",
+        "Bob Ray said he is. ",
+        "the A and ",
+        "X (a ",
+    ],
+)
 def test_the_time_a_text_takes_grows_with_its_length(piece: str) -> None:
     def seconds(count: int) -> float:
         started = time.process_time()
