@@ -16,8 +16,8 @@ from indexer.quotes import Quotation
 from service.evidence import Quote, holder
 from service.retrieval import SearchQuery, overlap, search
 
-_PASSAGES = 60  # whose quotations are weighed for a topic
-_MOST_WEIGHED = 200  # quotations, each of which has its sentence encoded
+_PASSAGES = 40  # whose quotations are weighed for a topic
+_MOST_WEIGHED = 100  # quotations, each of which has its sentence encoded
 
 
 @dataclass(frozen=True, slots=True)
