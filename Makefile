@@ -47,10 +47,11 @@ bench: $(VENV)/.installed ## time encoding against sentence-transformers, and st
 	$(BIN)/dateline index build seeds
 	$(BIN)/python bench/start.py
 
-quality: $(VENV)/.installed ## measure reading, copies, retrieval and answers (judged collections: DATELINE_EVAL)
+quality: $(VENV)/.installed ## measure reading, copies, quotes, retrieval and answers (judged collections: DATELINE_EVAL)
 	$(BIN)/python bench/extraction.py
 	$(BIN)/python bench/cleaning.py
 	$(BIN)/python bench/duplicates.py
+	$(BIN)/python bench/quotes.py
 	$(BIN)/python bench/retrieval.py
 	$(BIN)/python bench/answers.py
 

@@ -24,6 +24,7 @@ from indexer.generation import CORPUS, ENCODER, FULLTEXT, REPORT, TOKENS, VECTOR
 from indexer.mentions import Mention, mentions
 from indexer.models import Article, Origin, RawArticle, Span, Vectors
 from indexer.passages import cut, encoded_text
+from indexer.quotes import quotations
 from indexer.sources import Intake, Offer
 from indexer.sources.document import place_of
 from indexer.tokenvectors import Codes, TokenVectorWriter
@@ -304,6 +305,8 @@ def _write_passages(
             for held in mentioned
         ],
     )
+    if article.language in {None, "en"}:  # the rules are those of English
+        corpus.add_quotations(row, quotations(article.text))
     for offset, (text, held) in enumerate(zip(texts, mentioned, strict=True)):
         fulltext.add(first + offset, text, article, [(one.first, one.last) for one in held])
 

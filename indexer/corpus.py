@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from indexer.models import Article, Filters, Mask, Passage, Span, Version
+from indexer.models import EVERYTHING, Article, Filters, Mask, Passage, Span, Version
+from indexer.quotes import Called, Quotation, asked_for, called
 
 _SCHEMA = """
 CREATE TABLE article (
@@ -58,6 +59,19 @@ CREATE TABLE mention (             -- the days that a passage speaks of, both in
     first TEXT NOT NULL,
     last TEXT NOT NULL
 ) STRICT;
+CREATE TABLE quotation (           -- what articles quote; places in code points of article.text
+    article INTEGER NOT NULL REFERENCES article (row),
+    start INTEGER NOT NULL,
+    end INTEGER NOT NULL,
+    direct INTEGER NOT NULL,       -- 1 in quotation marks, 0 reported
+    speaker TEXT,                  -- NULL where it is not known; so all below
+    words TEXT,                    -- of the speaker's name as names are compared, a space between
+    alone TEXT,                    -- what the speaker is called alone
+    speaker_start INTEGER,
+    speaker_end INTEGER,
+    cue_start INTEGER,
+    cue_end INTEGER
+) STRICT;
 CREATE TABLE repeated_line (       -- lines that a source prints under many stories, by their keys
     source TEXT NOT NULL,
     line INTEGER NOT NULL,
@@ -72,8 +86,12 @@ CREATE INDEX article_source ON article (source);
 CREATE INDEX article_story ON article (story, copy) WHERE story IS NOT NULL;
 CREATE INDEX version_article ON version (article);
 CREATE INDEX mention_passage ON mention (passage);
+CREATE INDEX quotation_article ON quotation (article);
+CREATE INDEX quotation_alone ON quotation (alone) WHERE alone IS NOT NULL;
 """
 _DAY = "substr(published_at, 1, 10)"
+_PLACES = "start, end, direct, speaker, speaker_start, speaker_end, cue_start, cue_end"
+_AT_A_TIME = 100  # quotations whose articles are in memory
 _FIELDS = "id, text, title, published_at, source, author, url, language, dated_by"
 
 
@@ -83,6 +101,13 @@ class Mentioned(NamedTuple):
     span: Span
     first: str
     last: str
+
+
+class Quoted(NamedTuple):
+    """A quotation and the article that it stands in."""
+
+    quotation: Quotation
+    article: Article
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +235,13 @@ class CorpusWriter:
         )
         self.passages += len(passages)
         return first
+
+    def add_quotations(self, article: int, quotations: Iterable[Quotation]) -> None:
+        """Adds what an article quotes."""
+        self._db.executemany(
+            f"INSERT INTO quotation VALUES ({', '.join('?' * 11)})",
+            ((article, *_columns(quotation)) for quotation in quotations),
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -348,6 +380,54 @@ class Corpus:
             found.setdefault(row, []).append(Mentioned(Span(start, end), first, last))
         return found
 
+    def quotations(
+        self,
+        speaker: str | None = None,
+        *,
+        article_ids: Sequence[str] | None = None,
+        filters: Filters = EVERYTHING,
+    ) -> Iterator[Quoted]:
+        """What is quoted: of a speaker (a name, a surname or a description), in some articles or in all that
+        pass the filters; the newest article first, undated last, within it in order of place."""
+        conditions, values = _conditions(filters)
+        if speaker is not None:
+            known = self._known_as(speaker)
+            conditions.append("(words, alone) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))")
+            values.append(json.dumps([(" ".join(one.words), one.alone) for one in known]))
+        if article_ids is not None:
+            conditions.append("id IN (SELECT value FROM json_each(?))")
+            values.append(json.dumps(list(article_ids)))
+        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+        # Only the rows are sorted: the texts would not fit in memory.
+        rows = self._db.execute(
+            "SELECT quotation.rowid FROM quotation JOIN article ON article.row = quotation.article"
+            f" {where} ORDER BY {_DAY} DESC NULLS LAST, published_at DESC, article, start",
+            values,
+        ).fetchall()
+        for at in range(0, len(rows), _AT_A_TIME):
+            chunk = [row for (row,) in rows[at : at + _AT_A_TIME]]
+            found = {
+                row: Quoted(_quotation(*columns[:8]), Article(*columns[8:]))
+                for row, *columns in self._db.execute(
+                    f"SELECT quotation.rowid, {_PLACES}, {_FIELDS}"
+                    " FROM quotation JOIN article ON article.row = quotation.article"
+                    " WHERE quotation.rowid IN (SELECT value FROM json_each(?))",
+                    (json.dumps(chunk),),
+                )
+            }
+            yield from (found[row] for row in chunk)
+
+    def _known_as(self, speaker: str) -> list[Called]:
+        """The speakers of the collection who may be called so."""
+        return [
+            known
+            for asked in asked_for(speaker)
+            for (words,) in self._db.execute(
+                "SELECT DISTINCT words FROM quotation WHERE alone = ?", (asked.alone,)
+            )
+            if asked.fits(known := Called(tuple(words.split()), asked.alone))
+        ]
+
     def digests(self) -> Iterator[tuple[int, bytes]]:
         """Every passage's row with the digest of the text that was encoded for it."""
         yield from self._db.execute("SELECT row, digest FROM passage ORDER BY row")
@@ -363,19 +443,7 @@ class Corpus:
         """Which passages pass the filters, (passages,) bool; None where all do."""
         if not filters:
             return None
-        conditions = []
-        values: list[str] = []
-        for condition, day in (
-            (f"{_DAY} >= ?", filters.published_after),
-            (f"{_DAY} <= ?", filters.published_before),
-        ):
-            if day:
-                conditions.append(condition)
-                values.append(day.isoformat())
-        for field, wanted in (("source", filters.sources), ("author", filters.authors)):
-            if wanted:
-                conditions.append(f"{field} IN (SELECT value FROM json_each(?))")
-                values.append(json.dumps(wanted))
+        conditions, values = _conditions(filters)
         ranges = np.array(
             self._db.execute(
                 f"SELECT first_passage, passages FROM article WHERE {' AND '.join(conditions)}", values
@@ -388,6 +456,47 @@ class Corpus:
         steps[ranges.sum(axis=1)] -= 1
         mask: Mask = np.cumsum(steps[:-1], dtype=np.int8).astype(np.bool_)
         return mask
+
+
+def _conditions(filters: Filters) -> tuple[list[str], list[str]]:
+    """What articles have to fulfil to pass the filters, in SQL, and the values to bind."""
+    conditions: list[str] = []
+    values: list[str] = []
+    for condition, day in (
+        (f"{_DAY} >= ?", filters.published_after),
+        (f"{_DAY} <= ?", filters.published_before),
+    ):
+        if day:
+            conditions.append(condition)
+            values.append(day.isoformat())
+    for field, wanted in (("source", filters.sources), ("author", filters.authors)):
+        if wanted:
+            conditions.append(f"{field} IN (SELECT value FROM json_each(?))")
+            values.append(json.dumps(wanted))
+    return conditions, values
+
+
+def _columns(quotation: Quotation) -> tuple[int | str | None, ...]:
+    """A quotation as the columns of its table behind the article."""
+    known = called(quotation.speaker) if quotation.speaker else None
+    return (
+        *quotation.place,
+        quotation.direct,
+        quotation.speaker,
+        " ".join(known.words) if known else None,
+        known.alone if known else None,
+        *(quotation.speaker_place or (None, None)),
+        *(quotation.cue or (None, None)),
+    )
+
+
+def _quotation(start: int, end: int, direct: int, speaker: str | None, *places: int | None) -> Quotation:
+    """The quotation of columns; `places` are those of the speaker and of the cue."""
+    speaker_place, cue = (
+        None if first is None or last is None else Span(first, last)
+        for first, last in (places[:2], places[2:])
+    )
+    return Quotation(Span(start, end), speaker, speaker_place, cue, bool(direct))
 
 
 _UNSIGNED = (1 << 64) - 1

@@ -9,7 +9,7 @@ from indexer.generation import Generation
 from indexer.models import Filters, Span
 from indexer.passages import encoded_text, sentences
 from service.evidence import Proof, Quote, prove
-from service.retrieval import Hit, SearchQuery, search
+from service.retrieval import Hit, SearchQuery, overlap, search
 
 NO_ANSWER = "The articles do not tell."
 _PASSAGES = 6  # read for an answer
@@ -95,23 +95,16 @@ def weigh(generation: Generation, question: str, hits: list[Hit]) -> list[Candid
     )
     weights = {term: generation.fulltext.rarity(term) for term in generation.fulltext.content_terms(question)}
     overlaps = {
-        hit.passage.id: _overlap(generation, weights, encoded_text(hit.article, hit.passage.span))
+        hit.passage.id: overlap(generation, weights, encoded_text(hit.article, hit.passage.span))
         for hit in hits
     }
     candidates = [
         Candidate(
-            hit, place, text, float(cosine), _overlap(generation, weights, text), overlaps[hit.passage.id]
+            hit, place, text, float(cosine), overlap(generation, weights, text), overlaps[hit.passage.id]
         )
         for (hit, place), text, cosine in zip(found, texts, cosines, strict=True)
     ]
     return sorted(candidates, key=lambda candidate: -candidate.score)
-
-
-def _overlap(generation: Generation, weights: dict[str, float], text: str) -> float:
-    """The share in [0, 1] of the weights whose terms the text holds; 0 where there are none."""
-    total = sum(weights.values())
-    held = {term for term, _ in generation.fulltext.occurrences(text, set(weights))}
-    return sum(weights[term] for term in held) / total if total else 0.0
 
 
 def confidence(candidates: list[Candidate]) -> float:

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import problems
 from service.problems import problem
-from service.routes import answer, health, search
+from service.routes import answer, health, quotes, search
 from service.served import Served
 from service.settings import Settings
 
@@ -46,7 +46,7 @@ def create_app(settings: Settings, served: Served) -> FastAPI:
     app.state.served = served
     app.add_middleware(_BodyLimit, max_bytes=settings.max_body_bytes)
     problems.install(app)
-    for routes in (search, answer, health):
+    for routes in (search, answer, quotes, health):
         app.include_router(routes.router)
     return app
 

@@ -104,6 +104,37 @@ def ask(
 
 
 @app.command()
+def quotes(
+    topic: Annotated[str | None, typer.Argument(help="What of.", metavar="TOPIC", show_default=False)] = None,
+    speaker: Annotated[str | None, typer.Option(help="Whose words: a name or a surname.")] = None,
+    index: IndexOption = None,
+    limit: Annotated[int, typer.Option(help="Quotes shown.", min=1)] = 10,
+    after: AfterOption = None,
+    before: BeforeOption = None,
+    source: SourceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show who said what: somebody's words, words on a topic, or both.
+
+    [dim]Examples:[/dim]
+      dateline quotes --speaker Gabuev
+      dateline quotes "military cooperation" --speaker Gabuev --after 2023-01-01 --json
+    """
+    from service.terminal import print_quotes  # noqa: PLC0415
+
+    print_quotes(
+        load(index=index),
+        as_json=as_json,
+        q=topic,
+        speaker=speaker,
+        limit=limit,
+        published_after=after,
+        published_before=before,
+        source=source or [],
+    )
+
+
+@app.command()
 def history(
     article: Annotated[str, typer.Argument(help="Its id.", metavar="ID")],
     index: IndexOption = None,

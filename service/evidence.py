@@ -47,9 +47,8 @@ def prove(corpus: Corpus, quotes: Sequence[Quote]) -> Proof:
     citations: list[Citation] = []
     sources: dict[str, Article] = {}
     for quote in quotes:
-        article = corpus.article(quote.article_id)
-        if article is None or not _holds(article, quote):
-            log.error("quote dropped: article %s does not hold it at %s", quote.article_id, quote.place)
+        article = holder(corpus, quote)
+        if article is None:
             continue
         sources.setdefault(article.id, article)
         number = list(sources).index(article.id) + 1
@@ -60,6 +59,11 @@ def prove(corpus: Corpus, quotes: Sequence[Quote]) -> Proof:
     return Proof(text, tuple(citations), tuple(sources.values()))
 
 
-def _holds(article: Article, quote: Quote) -> bool:
+def holder(corpus: Corpus, quote: Quote) -> Article | None:
+    """The article that holds a quote, letter for letter, at its place; None, and logged, where none does."""
+    article = corpus.article(quote.article_id)
     start, end = quote.place
-    return 0 <= start < end <= len(article.text) and article.text[start:end] == quote.text
+    if article and 0 <= start < end <= len(article.text) and article.text[start:end] == quote.text:
+        return article
+    log.error("quote dropped: article %s does not hold it at %s", quote.article_id, quote.place)
+    return None

@@ -242,6 +242,13 @@ def _hits(generation: Generation, found: list[Fused]) -> list[Hit]:
     ]
 
 
+def overlap(generation: Generation, weights: dict[str, float], text: str) -> float:
+    """The share in [0, 1] of the weights whose terms the text holds; 0 where there are none."""
+    total = sum(weights.values())
+    held = {term for term, _ in generation.fulltext.occurrences(text, set(weights))}
+    return sum(weights[term] for term in held) / total if total else 0.0
+
+
 def also_in(corpus: Corpus, article: Article) -> tuple[Article, ...]:
     """The other copies of an article's story, the most trusted first."""
     return tuple(copy for copy in corpus.copies(article.id) if copy.id != article.id)

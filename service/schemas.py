@@ -27,6 +27,7 @@ from service.answering import Answer
 from service.asking import Understood, understand
 from service.conversation import Turn
 from service.evidence import Citation
+from service.quoting import QuoteHit, Quotes, QuotesQuery
 from service.retrieval import GroupBy, Hit, Mode, Results, SearchQuery, Sort, also_in
 
 MAX_QUERY = 2000  # characters
@@ -61,6 +62,7 @@ def _iso_day(value: object) -> object:
 
 Day = Annotated[date, BeforeValidator(_iso_day)]
 Question = Annotated[str, Field(max_length=MAX_QUERY), AfterValidator(_question)]
+Speaker = Annotated[str, Field(max_length=300), AfterValidator(_question)]
 Value = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_without_surrogates)]
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, strict=True)]
 Offset = Annotated[int, Field(ge=0, le=MAX_OFFSET, strict=True)]
@@ -171,6 +173,25 @@ class SearchParameters(_Request):
                 include=SearchIn.model_fields.keys() & SearchParameters.model_fields.keys()
             ),
         )
+
+
+class QuotesIn(_Request):
+    """Who said something, or on what, or both; also the query string of a GET."""
+
+    speaker: Speaker | None = None
+    q: Question | None = None
+    published_after: Day | None = None
+    published_before: Day | None = None
+    source: Annotated[list[Value], Field(max_length=_MAX_VALUES)] = []
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 10
+    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] = 0
+
+    def to_query(self) -> QuotesQuery:
+        """Raises UsageError where nothing is asked for, or the days are the wrong way round."""
+        filters = FiltersIn(
+            published_after=self.published_after, published_before=self.published_before, source=self.source
+        )
+        return QuotesQuery(self.speaker, self.q, filters.to_filters(), self.limit, self.offset)
 
 
 class TurnIn(_Request):
@@ -406,6 +427,70 @@ class SearchOut(BaseModel):
             index=IndexOut.from_manifest(generation.manifest),
             results=passages_out(generation, results.hits, asked.query, highlight=asked.highlight),
             next_offset=asked.offset + asked.limit if results.more else None,
+        )
+
+
+class QuoteOut(CopyOut):
+    """Words that an article gives as somebody's: `quote` is its text from `quote_start` to `quote_end`,
+    inside the quotation marks where `direct`, else the reported clause. `speaker` is the fullest form of the
+    name in the article, null where it is not known; `speaker_start` to `speaker_end` is where the speaker
+    stands beside the words ("he"), `context` the sentences around them. All in code points. A score gives
+    order only; it is null without a topic."""
+
+    quote: str
+    quote_start: int
+    quote_end: int
+    direct: bool
+    speaker: str | None
+    speaker_start: int | None
+    speaker_end: int | None
+    context: str
+    context_start: int
+    context_end: int
+    passage_id: str
+    score: float | None
+
+    @classmethod
+    def from_quote(cls, hit: QuoteHit) -> "QuoteOut":
+        speaker = hit.quotation.speaker_place
+        return cls(
+            **CopyOut.from_article(hit.article).model_dump(),
+            quote=hit.quote.text,
+            quote_start=hit.quote.place.start,
+            quote_end=hit.quote.place.end,
+            direct=hit.quotation.direct,
+            speaker=hit.quotation.speaker,
+            speaker_start=speaker and speaker.start,
+            speaker_end=speaker and speaker.end,
+            context=hit.article.text[slice(*hit.context)],
+            context_start=hit.context.start,
+            context_end=hit.context.end,
+            passage_id=hit.quote.passage_id,
+            score=hit.score,
+        )
+
+
+class QuotesOut(BaseModel):
+    id: str
+    speaker: str | None
+    query: str | None
+    took_ms: float
+    index: IndexOut
+    results: list[QuoteOut]
+    next_offset: int | None
+
+    @classmethod
+    def from_quotes(
+        cls, generation: Generation, asked: QuotesIn, found: Quotes, took_ms: float
+    ) -> "QuotesOut":
+        return cls(
+            id=f"quo_{uuid4().hex}",
+            speaker=asked.speaker,
+            query=asked.q,
+            took_ms=round(took_ms, 2),
+            index=IndexOut.from_manifest(generation.manifest),
+            results=[QuoteOut.from_quote(hit) for hit in found.hits],
+            next_offset=asked.offset + asked.limit if found.more else None,
         )
 
 

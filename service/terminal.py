@@ -13,8 +13,19 @@ from indexer.generation import Generation, open_best
 from indexer.models import Article
 from service.answering import Answer, answer
 from service.asking import Understood
+from service.quoting import quotes
 from service.retrieval import also_in, search
-from service.schemas import AnswerIn, AnswerOut, CopyOut, HistoryOut, SearchIn, passages_out, validated
+from service.schemas import (
+    AnswerIn,
+    AnswerOut,
+    CopyOut,
+    HistoryOut,
+    QuoteOut,
+    QuotesIn,
+    SearchIn,
+    passages_out,
+    validated,
+)
 from service.settings import Settings
 
 _MOST_COPIES = 5  # named
@@ -43,6 +54,27 @@ def print_search(settings: Settings, *, as_json: bool, **asked: object) -> None:
         if hit.also_in:
             stdout.print(Text(f"also in {_named(hit.also_in)}", "dim"))
         stdout.print(Text(f"{hit.passage.id} · score {hit.score:.3f}\n", "dim"))
+    if not hits:
+        print("nothing found", file=sys.stderr)
+
+
+def print_quotes(settings: Settings, *, as_json: bool, **asked: object) -> None:
+    """Prints the quotes for what `QuotesIn` describes. Raises UsageError where it makes no sense."""
+    query = validated(QuotesIn, **asked).to_query()
+    with _opened(settings) as generation:
+        hits = quotes(generation, query).hits
+    if as_json:
+        for hit in hits:
+            print(QuoteOut.from_quote(hit).model_dump_json())
+        return
+    stdout = Console(highlight=False)
+    for hit in hits:
+        stdout.print(Text.assemble((hit.quotation.speaker or "somebody", "bold"), _facts(hit.article)))
+        text = Text(hit.article.text[slice(*hit.context)])
+        place = hit.quote.place
+        text.stylize("bold yellow", place.start - hit.context.start, place.end - hit.context.start)
+        stdout.print(text)
+        stdout.print(Text(f"{hit.article.id}, characters {place.start}-{place.end}\n", "dim"))
     if not hits:
         print("nothing found", file=sys.stderr)
 

@@ -69,6 +69,27 @@ def test_search_prints_json_lines(run: Run, seed_index: Path) -> None:
     assert {passage["source"] for passage in passages} == {"Harbour Courier"}
 
 
+def test_quotes_show_who_said_it_and_where(run: Run, seed_index: Path) -> None:
+    shown = run("quotes", "--speaker", "Gabuev", "--index", seed_index)
+    assert shown.stdout.startswith("Alexander Gabuev · Business International News · 16 October 2023")
+    asked = (
+        "quotes",
+        "missile defense",
+        "--speaker",
+        "gabuev",
+        "--after",
+        "2023-01-01",
+        "--limit",
+        "1",
+        "--json",
+    )
+    (quote,) = [json.loads(line) for line in run(*asked, "--index", seed_index).stdout.splitlines()]
+    assert "missile defense system" in quote["quote"]
+    assert run("quotes", "--speaker", "Nobody", "--index", seed_index).stderr == "nothing found\n"
+    nobody = run("quotes", "--index", seed_index)
+    assert (nobody.returncode, nobody.stderr) == (2, "error: speaker: say who, or with q on what\n")
+
+
 def test_build_status_rollback_and_gc_tell_one_story(run: Run, seed_index: Path, tmp_path: Path) -> None:
     shutil.copytree(seed_index, tmp_path / "index")
     built = run("index", "build", SEEDS, "--json")

@@ -142,7 +142,7 @@ def test_a_manifest_of_another_format_names_the_remedy(twice: IndexFolder) -> No
     manifest = twice.generation(twice.ids()[-1]) / "manifest.json"
     facts = json.loads(manifest.read_text(encoding="utf-8"))
     manifest.write_text(json.dumps(facts | {"format": 99}), encoding="utf-8")
-    with pytest.raises(DamagedError, match="format 99, this version reads 2; run: dateline index build"):
+    with pytest.raises(DamagedError, match="format 99, this version reads 3; run: dateline index build"):
         twice.verify(twice.ids()[-1])
 
 

@@ -306,7 +306,84 @@ def test_openapi_describes_every_route(server: Server) -> None:
         "/v1/answer",
         "/v1/articles/{article_id}",
         "/v1/history/{article_id}",
+        "/v1/quotes",
         "/v1/index",
         "/healthz",
         "/readyz",
     } == set(paths)
+
+
+def _quotes(server: Server, **asked: str | int) -> list[dict[str, Any]]:
+    response = server.client.get("/v1/quotes", params=asked)
+    assert response.status_code == 200, response.text
+    results: list[dict[str, Any]] = response.json()["results"]
+    return results
+
+
+@pytest.mark.parametrize("speaker", ["Gabuev", "alexander gabuev", "Gabuev's", "Mr. Gabuev"])
+def test_a_speakers_words_are_found_however_they_are_called(server: Server, speaker: str) -> None:
+    results = _quotes(server, speaker=speaker)
+    assert [result["speaker"] for result in results] == ["Alexander Gabuev"] * len(results)
+    assert any(result["quote"].startswith("I don't expect") for result in results)
+
+
+@pytest.mark.parametrize(
+    "asked", [{"speaker": "Gabuev"}, {"q": "the cost of the bridge"}, {"speaker": "Hallam", "q": "toll"}]
+)
+def test_a_quote_stands_in_its_article_letter_for_letter(server: Server, asked: dict[str, str]) -> None:
+    results = _quotes(server, **asked, limit=50)
+    assert results
+    for result in results:
+        text = server.client.get(f"/v1/articles/{result['article_id']}").json()["text"]
+        assert text[result["quote_start"] : result["quote_end"]] == result["quote"]
+        assert text[result["context_start"] : result["context_end"]] == result["context"]
+        assert result["quote"] in result["context"]
+        assert (result["score"] is None) == ("q" not in asked)
+
+
+def test_quotes_are_newest_first_or_by_what_they_have_of_the_topic(server: Server) -> None:
+    newest = [result["published_at"] for result in _quotes(server, speaker="Hallam", limit=50)]
+    assert len(newest) > 1
+    assert newest == sorted(newest, reverse=True)
+    ranked = _quotes(server, q="military alliance of Russia and China")
+    assert ranked[0]["quote"].startswith(
+        "I don't expect that Russia and China will create a military alliance"
+    )
+    assert [result["score"] for result in ranked] == sorted((r["score"] for r in ranked), reverse=True)
+
+
+def test_quotes_heed_days_sources_and_pages(server: Server) -> None:
+    every = _quotes(server, q="bridge", limit=50)
+    source = every[0]["source"]
+    assert {one["source"] for one in _quotes(server, q="bridge", source=source, limit=50)} == {source}
+    assert all(
+        one["published_at"] <= "2023-12-31"
+        for one in _quotes(server, q="bridge", published_before="2023-12-31")
+    )
+    pages = [_quotes(server, q="bridge", limit=2, offset=offset) for offset in (0, 2)]
+    assert [*pages[0], *pages[1]] == every[:4]
+    first = server.client.get("/v1/quotes", params={"q": "bridge", "limit": 2}).json()
+    assert first["next_offset"] == 2
+
+
+def test_an_unknown_speaker_said_nothing(server: Server) -> None:
+    assert _quotes(server, speaker="Nobody Whatever") == []
+    assert _quotes(server, speaker="Nobody Whatever", q="bridge") == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "param"),
+    [
+        ({}, "speaker"),
+        ({"speaker": " "}, "speaker"),
+        ({"q": ""}, "q"),
+        ({"speaker": "Gabuev", "limit": 0}, "limit"),
+        ({"speaker": "Gabuev", "offset": -1}, "offset"),
+        ({"speaker": "Gabuev", "who": "me"}, "who"),
+        ({"speaker": "Gabuev", "published_after": "today"}, "published_after"),
+        ({"speaker": "x" * 301}, "speaker"),
+    ],
+)
+def test_quotes_are_asked_for_strictly(server: Server, asked: dict[str, str | int], param: str) -> None:
+    body = _problem(server.client.get("/v1/quotes", params=asked), 422, "invalid_value")
+    assert body["error"]["param"] == param

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.corpus import Corpus, CorpusWriter, Mentioned, Stored, article_digest
+from indexer.corpus import Corpus, CorpusWriter, Mentioned, Quoted, Stored, article_digest
 from indexer.models import EVERYTHING, Article, Filters, Span, Version
+from indexer.quotes import Quotation
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 MAYBE = st.none() | TEXT
@@ -213,3 +214,60 @@ def test_the_mask_equals_a_filter_written_out(filterable: Corpus, wanted: Filter
 
 def test_no_filter_is_no_mask(filterable: Corpus) -> None:
     assert filterable.allowed(EVERYTHING) is None
+
+
+HALLAM = Quotation(Span(0, 4), "Idony Hallam", Span(5, 7), Span(8, 12), direct=True)
+NOBODY = Quotation(Span(5, 7), None, None, None, direct=True)
+OFFICE = Quotation(Span(8, 12), "a spokesman for Hallam", Span(5, 7), Span(0, 4), direct=False)
+
+
+@contextmanager
+def quoting(said: dict[Article, list[Quotation]]) -> Iterator[Corpus]:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "corpus"
+        with CorpusWriter(path) as writer:
+            for article, quotations in said.items():
+                writer.add_quotations(writer.add(article, "feed:1", SEEN, ""), quotations)
+        corpus = Corpus(path)
+        try:
+            yield corpus
+        finally:
+            corpus.close()
+
+
+def test_quotations_come_back_as_written_the_newest_article_first() -> None:
+    old, new, undated = (
+        Article(name, "word it said", name, published_at)
+        for name, published_at in (("old", "2024-05-01"), ("new", "2024-06-01T08:00:00Z"), ("undated", None))
+    )
+    with quoting({old: [HALLAM, OFFICE], undated: [HALLAM], new: [NOBODY, HALLAM]}) as corpus:
+        assert list(corpus.quotations()) == [
+            Quoted(HALLAM, new),
+            Quoted(NOBODY, new),
+            Quoted(HALLAM, old),
+            Quoted(OFFICE, old),
+            Quoted(HALLAM, undated),
+        ]
+        assert list(corpus.quotations("hallam's", filters=Filters(published_before=date(2024, 5, 31)))) == [
+            Quoted(HALLAM, old)
+        ]
+        assert list(corpus.quotations("Hallam", article_ids=["undated", "unknown"])) == [
+            Quoted(HALLAM, undated)
+        ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("IDONY HALLAM", [HALLAM]),
+        ("Mayor Hallam", [HALLAM]),
+        ("Corin Hallam", []),
+        ("Idony", []),
+        ("A spokesman for Hallam", [OFFICE]),
+        ("", []),
+        ("’s", []),
+    ],
+)
+def test_a_speaker_is_found_by_name_surname_or_description(asked: str, found: list[Quotation]) -> None:
+    with quoting({Article("a", "word it said", "a"): [HALLAM, NOBODY, OFFICE]}) as corpus:
+        assert [one.quotation for one in corpus.quotations(asked)] == found
