@@ -20,14 +20,13 @@ from collections.abc import Callable
 from itertools import cycle, islice
 from pathlib import Path
 
-from retrieval import default_data
-
 from indexer.cleaning import clean
 from indexer.encoder import Encoder, export, locate
 from indexer.passages import cut, encoded_text
 from indexer.settings import DEFAULT_MODEL
 from indexer.sources import Intake, Offer, read
 
+EVAL = Path(os.environ.get("DATELINE_EVAL", "../shared/eval"))
 SEEDS = Path(__file__).resolve().parents[1] / "seeds"
 QUESTIONS = 60
 LEAST_RATIO = 3.0
@@ -69,7 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--passages", type=int, default=400)
     parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--data", type=Path, default=default_data())
+    parser.add_argument("--data", type=Path, default=EVAL)
     parser.add_argument("--json", type=Path, help="also write the figures with their conditions here")
     arguments = parser.parse_args()
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415  seconds, not part of what is timed

@@ -320,7 +320,12 @@ def _digest(text: str) -> bytes:
 
 
 def _write_vectors(
-    corpus: Corpus, encoder: Encoder, token_bits: int, base: Generation | None, staging: Path, progress: Progress
+    corpus: Corpus,
+    encoder: Encoder,
+    token_bits: int,
+    base: Generation | None,
+    staging: Path,
+    progress: Progress,
 ) -> int:
     """Fills the vector index and the token vectors; returns how many passages had to be encoded."""
     vectors: Vectors = np.empty((corpus.passage_count, encoder.facts.dimension), dtype=np.float32)

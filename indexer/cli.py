@@ -324,9 +324,7 @@ def _run(
         manifest = build(
             folder,
             Change(from_current, frozenset(remove), offer or Offer()),
-            Recipe(
-                settings.model, settings.passage_tokens, settings.token_bits, settings.trusted_sources
-            ),
+            Recipe(settings.model, settings.passage_tokens, settings.token_bits, settings.trusted_sources),
             Intake(strict=strict, warn=warn),
             progress,
             keep=settings.keep_generations,

@@ -24,7 +24,9 @@ class IndexSettings(BaseSettings):
     ] = 200
     token_bits: Annotated[
         Literal[0, 1, 2],
-        Field(description="bits a dimension for the vectors of single tokens; 0 keeps none, and ranks without"),
+        Field(
+            description="bits a dimension for the vectors of single tokens; 0 keeps none, and ranks without"
+        ),
     ] = 2
     columns: Annotated[
         dict[ArticleField, str],

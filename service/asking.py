@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 
 from indexer.generation import Generation
@@ -30,12 +30,13 @@ def understand(
     generation: Generation,
     query: SearchQuery,
     *,
-    today: date,
+    today: date | None = None,
     turns: Sequence[Turn] = (),
     as_of: date | None = None,
     interpreted: bool = True,
 ) -> Understood:
-    """What a question asks for on the day `today`, or as the collection stood at the end of `as_of`.
+    """What a question asks for on the day `today`, else this one, or as the collection stood at the end of
+    `as_of`.
 
     Filters that were given stand: days that the question names then only prefer. So do days on which
     nothing was published: an archive has no article of last week. Unless `interpreted`, the question is
@@ -45,11 +46,12 @@ def understand(
     query = replace(query, text=whole.question)
     given = query.filters
     if as_of:
-        before = min(as_of, given.published_before or as_of)
-        query = replace(query, filters=replace(given, published_before=before))
+        until = min(as_of, given.published_before or as_of)
+        query = replace(query, filters=replace(given, published_before=until))
     if not interpreted:
         return Understood(query, whole.changed)
-    found = interpret(query.text, as_of or today, partial(event_days, generation))
+    day = as_of or today or datetime.now().astimezone().date()
+    found = interpret(query.text, day, partial(event_days, generation))
     after, before = found.published
     bounded = _bounded(query.filters, after, before)
     applies = (
@@ -71,11 +73,11 @@ def understand(
 
 def _bounded(filters: Filters, after: date | None, before: date | None) -> Filters | None:
     """The filters with the question's days; None where these contradict them."""
-    after = max(filter(None, (after, filters.published_after)), default=None)
-    before = min(filter(None, (before, filters.published_before)), default=None)
-    if after and before and after > before:
+    first = max(filter(None, (after, filters.published_after)), default=None)
+    last = min(filter(None, (before, filters.published_before)), default=None)
+    if first and last and first > last:
         return None
-    return replace(filters, published_after=after, published_before=before)
+    return replace(filters, published_after=first, published_before=last)
 
 
 def _days(found: Interpretation) -> tuple[tuple[date, date], ...]:

@@ -7,6 +7,7 @@ the web framework is still being imported, and `--help` need not wait for either
 import json
 import logging
 import sys
+from pathlib import Path
 from threading import Thread
 from typing import Annotated
 
@@ -29,8 +30,10 @@ app = typer.Typer(
     help="Answers questions from a collection of news articles, and proves every answer.",
 )
 config_app = typer.Typer(no_args_is_help=True, help="Look at the settings.")
+eval_app = typer.Typer(no_args_is_help=True, help="Measure search and answers on judged questions.")
 app.add_typer(indexer.cli.app, name="index")
 app.add_typer(config_app, name="config")
+app.add_typer(eval_app, name="eval")
 
 QuestionArgument = Annotated[str, typer.Argument(metavar="QUESTION", show_default=False)]
 AfterOption = Annotated[
@@ -43,6 +46,22 @@ SourceOption = Annotated[
     list[str] | None, typer.Option("--source", help="Only from this source; repeatable.")
 ]
 AuthorOption = Annotated[list[str] | None, typer.Option("--author", help="Only by this author; repeatable.")]
+
+
+CollectionsArgument = Annotated[
+    list[Path],
+    typer.Argument(help="Folders in BEIR layout, or SQuAD files.", metavar="DIR…", show_default=False),
+]
+EvalIndexOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--index", help="Measure this index, instead of one built of the collection's corpus.", metavar="DIR"
+    ),
+]
+WorkOption = Annotated[Path, typer.Option("--work", help="Where indexes are built.", metavar="DIR")]
+SampleOption = Annotated[
+    int | None, typer.Option("--limit", help="Ask at most so many questions, always the same.", min=1)
+]
 
 
 @app.callback()
@@ -231,6 +250,60 @@ def doctor(index: IndexOption = None) -> None:
     Console(soft_wrap=True).print(table)
     if not healthy:
         raise typer.Exit(1)
+
+
+@eval_app.command(name="retrieval")
+def eval_retrieval(
+    collections: CollectionsArgument,
+    index: EvalIndexOption = None,
+    work: WorkOption = Path("index-eval"),
+    limit: SampleOption = None,
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", help="Write the default ranking here, in TREC's format.", metavar="FILE"),
+    ] = None,
+    compare: Annotated[
+        Path | None, typer.Option("--compare", help="A run to test the difference against.", metavar="FILE")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure search on collections in BEIR layout: the default, and what it is made of.
+
+    nDCG@10, R@100, RR@10 and Success@5 by ir_measures, an unanswered question
+    counting 0, with the time of a question beside them.
+
+    [dim]Examples:[/dim]
+      dateline eval retrieval my-questions/ --index index
+      dateline eval retrieval scifact/ --run before.run
+      dateline eval retrieval scifact/ --compare before.run
+    """
+    from service.terminal import print_retrieval  # noqa: PLC0415
+
+    print_retrieval(load(index=index), collections, index, work, limit, run, compare, as_json=as_json)
+
+
+@eval_app.command(name="answers")
+def eval_answers(
+    collections: CollectionsArgument,
+    index: EvalIndexOption = None,
+    work: WorkOption = Path("index-eval"),
+    limit: SampleOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure answers: are they quoted, and is there silence where there is none?
+
+    A collection is a folder in BEIR layout whose questions carry an answer, or
+    a SQuAD 2.0 file. Questions without an answer are unanswerable; where all
+    have one, the articles judged to answer them are taken out, and each is
+    asked again.
+
+    [dim]Examples:[/dim]
+      dateline eval answers my-questions/ --index index
+      dateline eval answers newsquiz/ dev-v2.0.json --limit 500
+    """
+    from service.terminal import print_answers  # noqa: PLC0415
+
+    print_answers(load(index=index), collections, index, work, limit, as_json=as_json)
 
 
 @config_app.command()

@@ -8,10 +8,12 @@ import csv
 import json
 import random
 import re
+import shutil
 import statistics
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -25,6 +27,7 @@ from indexer.folder import IndexFolder
 from indexer.generation import Generation, open_best
 from indexer.sources import Intake, Offer
 from service.answering import answer
+from service.asking import understand
 from service.evidence import Quote
 from service.retrieval import SearchQuery, search
 
@@ -41,11 +44,13 @@ Qrels = dict[str, dict[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`answers` are the strings of which any one answers it: none where the corpus does not tell."""
+    """`answers` are the strings of which any one answers it: none where the corpus does not tell. `asked_on`
+    is the day from which its "this week" counts."""
 
     id: str
     text: str
     answers: tuple[str, ...] = ()
+    asked_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,7 @@ def _beir(folder: Path) -> Judged:
                             f"{file}:{number}: is not question, article, relevance between tabs"
                         ) from error
     questions = [
-        Question(str(record["_id"]), str(record["text"]), _answers(record.get("answer")))
+        Question(str(record["_id"]), str(record["text"]), _answers(record.get("answer")), _day(record))
         for record in _records(folder / _QUESTIONS, "_id", "text")
     ]
     corpus = folder / _CORPUS
@@ -94,6 +99,11 @@ def _beir(folder: Path) -> Judged:
 
 def _answers(found: object) -> tuple[str, ...]:
     return tuple(map(str, found)) if isinstance(found, list) else (str(found),) if found else ()
+
+
+def _day(record: dict[str, Any]) -> date | None:
+    found = record.get("date")
+    return date.fromisoformat(found[:10]) if isinstance(found, str) and found else None
 
 
 def _records(file: Path, *needed: str) -> Iterator[dict[str, Any]]:
@@ -105,6 +115,7 @@ def _records(file: Path, *needed: str) -> Iterator[dict[str, Any]]:
                 record = json.loads(line)
                 if any(name not in record for name in needed):
                     raise ValueError(f"it needs {' and '.join(needed)}")
+                _day(record)
             except (ValueError, TypeError) as error:
                 raise SourceError(f"{file}:{number}: is no question ({error})") from error
             yield record
@@ -153,13 +164,20 @@ def index_of(judged: Judged, work: Path, recipe: Recipe, progress: Progress) -> 
 
 def without_answers(judged: Judged, work: Path, recipe: Recipe, progress: Progress) -> Generation:
     """The collection's index without the articles that are judged to answer a question."""
-    folder = IndexFolder(work / judged.name)
-    gold = {article for articles in judged.qrels.values() for article, relevance in articles.items() if relevance}
-    change = Change(from_current=True, remove=frozenset(gold))
-    build(folder, change, recipe, Intake(), progress, keep=2, command="dateline eval")
-    generation = open_best(folder, progress.warn)
-    folder.rollback()
-    return generation
+    folder = IndexFolder(work / f"{judged.name}-without-answers")
+    shutil.rmtree(folder.path, ignore_errors=True)
+    shutil.copytree(work / judged.name, folder.path)
+    with open_best(folder, progress.warn) as whole:
+        gold = {
+            article
+            for articles in judged.qrels.values()
+            for article, relevance in articles.items()
+            if relevance
+        }
+        known = frozenset(article for article in gold if whole.corpus.article(article))
+    change = Change(from_current=True, remove=known)
+    build(folder, change, recipe, Intake(), progress, keep=1, command="dateline eval")
+    return open_best(folder, progress.warn)
 
 
 # Retrieval.
@@ -173,15 +191,22 @@ class Ranked:
     p50_ms: float
     p95_ms: float
 
+    @property
+    def times(self) -> dict[str, float]:
+        return {"p50 ms": self.p50_ms, "p95 ms": self.p95_ms}
 
-def rank(generation: Generation, judged: Judged, query: SearchQuery) -> Ranked:
-    """Searches for each judged question as `query` says, best passage of each article."""
+
+def rank(generation: Generation, judged: Judged, query: SearchQuery, *, interpreted: bool = True) -> Ranked:
+    """Searches for each judged question as `query` says, best passage of each article; where it is
+    `interpreted`, as it is understood on the day it was asked."""
     run: Run = {}
     times = []
     for question in judged.questions:
         if question.id in judged.qrels:
             started = time.perf_counter()
             asked = replace(query, text=question.text, limit=_DEPTH, collapse=False)
+            if interpreted:
+                asked = _understood(generation, question, asked)
             hits = search(generation, asked).hits
             times.append((time.perf_counter() - started) * 1000)
             # Ranks, not scores: the order of equal scores is part of the result.
@@ -189,6 +214,10 @@ def rank(generation: Generation, judged: Judged, query: SearchQuery) -> Ranked:
     if not times:
         raise UsageError(f"{judged.name}: no question is judged in {_QRELS}")
     return Ranked(run, *np.percentile(times, (50, 95)).tolist())
+
+
+def _understood(generation: Generation, question: Question, query: SearchQuery) -> SearchQuery:
+    return understand(generation, query, as_of=question.asked_on).query
 
 
 def measure(qrels: Qrels, run: Run) -> dict[str, float]:
@@ -287,8 +316,8 @@ def try_answers(
     question is left out where an answer stands in what is read for it all the same."""
     tried = []
     for question in questions:
-        asked = replace(query, text=question.text)
         started = time.perf_counter()
+        asked = _understood(generation, question, replace(query, text=question.text))
         found = answer(generation, asked, min_confidence=0.0)
         took_ms = (time.perf_counter() - started) * 1000
         if silent and any(_holds(hit.passage.text, question.answers) for hit in found.read):

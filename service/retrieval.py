@@ -1,7 +1,9 @@
 """A question to ranked passages: two searches, fused, filtered before they are ranked."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache, partial
 from typing import Literal
 
 import numpy as np
@@ -10,7 +12,7 @@ import numpy.typing as npt
 from indexer.corpus import Corpus
 from indexer.duplicates import shingles
 from indexer.generation import Generation
-from indexer.models import EVERYTHING, Article, Encoded, Filters, Mask, Passage, Rows, Scores
+from indexer.models import EVERYTHING, Article, Filters, Mask, Passage, Rows, Scores
 from indexer.passages import sentences
 
 Mode = Literal["hybrid", "dense", "lexical"]
@@ -20,8 +22,11 @@ GroupBy = Literal["article", "passage"]
 # Scores are scaled between the first and the hundredth of each ranking, however deep it was
 # read: so a hit's score, and the order, do not depend on which page is asked for.
 _SCALED_DEPTH = 100
-_LATE = 0.6  # the weight of late interaction against the fused score
-_NEWEST, _THEN = 0.3, 0.1  # the weights of being new, and of being of the days asked for
+_LATE = 0.55  # the weight of late interaction against the fused score
+_SUPPORTING = 20  # passages of the joint ranking that support their article
+_SUPPORT = 0.05
+# What it counts to be new, of the days that are asked for, to hold the words of the speaker asked for.
+_NEWEST, _THEN, _SPEAKS = 0.3, 0.05, 0.2
 _HALF_LIFE_DAYS = 30
 _REPORTED_BY = timedelta(3)  # after which what happened is no news
 _COPIED = 0.4  # of a sentence's three-word runs, for another text to say the same
@@ -34,7 +39,7 @@ class SearchQuery:
     the copies of one story are one result.
 
     Passages that speak of one of the `days`, first to last, are found as if the text named it. With `newest`
-    newer articles are preferred; `speaker` is whose words are.
+    newer articles are preferred, with a `speaker` those words.
     """
 
     text: str
@@ -96,18 +101,21 @@ def search(generation: Generation, query: SearchQuery) -> Results:
     `sort="date"` the best hundred of each ranking are put in order of time, newest first,
     undated last.
     """
-    asked_for = generation.encoder.encode_query(query.text) if query.mode != "lexical" else None
+    encoded = generation.encoder.encode_query(query.text) if query.mode != "lexical" else None
     terms = generation.fulltext.terms(query.text) if query.mode != "dense" else []
     allowed = generation.corpus.allowed(query.filters)
     wanted = query.offset + query.limit + 1
     depth = _SCALED_DEPTH if query.sort == "date" else max(_SCALED_DEPTH, wanted)
+    # Read deeper, the ranking begins with the same passages: they are compared once.
+    tokens = generation.tokens if query.mode == "hybrid" else None
+    late = cache(partial(tokens.late_interaction, encoded.tokens)) if tokens and encoded else None
     while True:
-        dense = generation.vectors.search(asked_for.vector, depth, allowed) if asked_for else _NOTHING
+        dense = generation.vectors.search(encoded.vector, depth, allowed) if encoded else _NOTHING
         lexical = generation.fulltext.search(terms, depth, query.filters, query.days) if terms else _NOTHING
         fused = fuse(dense, lexical)
-        if query.mode == "hybrid" and asked_for:
-            fused = rescore(generation, asked_for, fused, query.rescored)
-        if query.newest or query.days:
+        if late:
+            fused = rescore(fused, query.rescored, late)
+        if query.newest or query.days or query.speaker:
             fused = prefer(generation, fused, query)
         found = _distinct(generation, fused, query)
         exhausted = max(len(dense[0]), len(lexical[0])) < depth
@@ -144,7 +152,9 @@ def fuse(dense: Ranking, lexical: Ranking) -> list[Fused]:
     return sorted(fused, key=lambda one: (-one.score, one.best_rank, one.row))
 
 
-def rescore(generation: Generation, asked: Encoded, fused: list[Fused], most: int) -> list[Fused]:
+def rescore(
+    fused: list[Fused], most: int, late_interaction: Callable[[tuple[int, ...]], Scores]
+) -> list[Fused]:
     """The ranking with its first `most` passages in the order of late interaction and fused score together.
 
     A passage's vector is one for all that it says; its tokens' vectors tell whether it has what the
@@ -152,42 +162,58 @@ def rescore(generation: Generation, asked: Encoded, fused: list[Fused], most: in
     whatever lies below stays below, on every page.
     """
     top = fused[:most]
-    if not generation.tokens or not len(asked.tokens) or len(top) < 2:  # noqa: PLR2004
+    if len(top) < 2:  # noqa: PLR2004
         return fused
-    late = _between(generation.tokens.late_interaction(asked.tokens, [one.row for one in top]))
+    late = _between(late_interaction(tuple(one.row for one in top)))
     before = _between(np.array([one.score for one in top]))
     joint = _LATE * late + (1 - _LATE) * before
     floor, height = top[-1].score, top[0].score - top[-1].score
-    ordered = [replace(one, score=floor + height * float(score)) for one, score in zip(top, joint, strict=True)]
+    ordered = [
+        replace(one, score=floor + height * float(score)) for one, score in zip(top, joint, strict=True)
+    ]
     return sorted(ordered, key=lambda one: (-one.score, one.best_rank, one.row)) + fused[most:]
 
 
 def prefer(generation: Generation, fused: list[Fused], query: SearchQuery) -> list[Fused]:
-    """The ranking with a preference for articles of the days that are asked for, or for the newest: an
-    exponential prior (Li and Croft, CIKM 2003) that counts from the newest article found, whatever the
-    day is today."""
-    days = generation.corpus.days_of([one.row for one in fused])
-    latest = max((day for one in fused[:_SCALED_DEPTH] if (day := days.get(one.row))), default=None)
-    weight = _NEWEST if query.newest else _THEN
+    """The ranking with what the question prefers: the newest, its days, the words of its speaker."""
+    rows = [one.row for one in fused]
+    days = generation.corpus.days_of(rows)
+    speaks = _speaks(generation, query.speaker, rows[:_SCALED_DEPTH]) if query.speaker else set()
+    latest = max((day for row in rows[:_SCALED_DEPTH] if (day := days.get(row))), default=date.min)
+    weight = (_NEWEST if query.newest else _THEN if query.days else 0.0) + (_SPEAKS if speaks else 0.0)
 
-    def prior(day: date | None) -> float:
-        if day is None or latest is None:
-            return 0.0
-        if query.newest:
-            return float(0.5 ** (max((latest - day).days, 0) / _HALF_LIFE_DAYS))
-        return float(any(first <= day <= last + _REPORTED_BY for first, last in query.days))
+    def bonus(row: int) -> float:
+        day = days.get(row)
+        earned = _SPEAKS * (row in speaks)
+        if day and query.newest:
+            # An exponential prior (Li and Croft, CIKM 2003) that counts from the newest article found,
+            # whatever the day is today: an archive has its own.
+            earned += _NEWEST * 0.5 ** (max((latest - day).days, 0) / _HALF_LIFE_DAYS)
+        elif day:
+            earned += _THEN * any(first <= day <= last + _REPORTED_BY for first, last in query.days)
+        return earned
 
-    preferred = [
-        replace(one, score=(one.score + weight * prior(days.get(one.row))) / (1 + weight)) for one in fused
-    ]
+    preferred = [replace(one, score=(one.score + bonus(one.row)) / (1 + weight)) for one in fused]
     return sorted(preferred, key=lambda one: (-one.score, one.best_rank, one.row))
+
+
+def _speaks(generation: Generation, speaker: str, rows: list[int]) -> set[int]:
+    """The passages that hold words of a speaker's."""
+    read = generation.corpus.read(rows)
+    said: dict[str, list[int]] = {}
+    for one in generation.corpus.quotations(speaker, article_ids=[article.id for _, article in read]):
+        said.setdefault(one.article.id, []).append(one.quotation.place.start)
+    return {
+        passage.row
+        for passage, article in read
+        if any(passage.start <= start < passage.end for start in said.get(article.id, []))
+    }
 
 
 def _between(scores: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     """To [0, 1]: 1 the best, 0 the worst."""
     least, most = float(scores.min()), float(scores.max())
-    scaled = (scores.astype(np.float64) - least) / (most - least) if most > least else np.ones(len(scores))
-    return scaled
+    return (scores.astype(np.float64) - least) / (most - least) if most > least else np.ones(len(scores))
 
 
 def _scaled(scores: Scores) -> list[float]:
@@ -203,7 +229,7 @@ def _distinct(generation: Generation, fused: list[Fused], query: SearchQuery) ->
     belongs = generation.corpus.articles_of([one.row for one in fused])
     if query.group_by == "article":
         best: dict[tuple[int | None, int], Fused] = {}
-        for one, (article, story) in zip(fused, belongs, strict=True):
+        for one, (article, story) in _supported(fused, belongs):
             best.setdefault((None, article) if story is None or not query.collapse else (story, 0), one)
         return list(best.values())
     if not query.collapse:
@@ -223,6 +249,24 @@ def _distinct(generation: Generation, fused: list[Fused], query: SearchQuery) ->
             before.append((article, text))
         kept.append(one)
     return kept
+
+
+def _supported(
+    fused: list[Fused], belongs: list[tuple[int, int | None]]
+) -> list[tuple[Fused, tuple[int, int | None]]]:
+    """The ranking where an article counts a little more when a second passage of it is among the best:
+    it is about the question, not only its one passage."""
+    floor = fused[:_SUPPORTING][-1].score if fused else 0.0
+    best: dict[int, int] = {}
+    support: dict[int, float] = {}
+    for place, (one, (article, _)) in enumerate(zip(fused, belongs, strict=True)):
+        if best.setdefault(article, place) != place:
+            support.setdefault(best[article], max(0.0, one.score - floor))
+    counted = [
+        (replace(one, score=(one.score + _SUPPORT * support.get(place, 0.0)) / (1 + _SUPPORT)), belonging)
+        for place, (one, belonging) in enumerate(zip(fused, belongs, strict=True))
+    ]
+    return sorted(counted, key=lambda each: (-each[0].score, each[0].best_rank, each[0].row))
 
 
 def _says(text: str, passage: str) -> bool:

@@ -112,10 +112,10 @@ class _Asking(_Request):
     interpret: StrictBool = True
     as_of: Day | None = None
 
-    def understood(self, generation: Generation, query: SearchQuery, turns: Sequence[Turn] = ()) -> Understood:
-        return understand(
-            generation, query, today=date.today(), turns=turns, as_of=self.as_of, interpreted=self.interpret
-        )
+    def understood(
+        self, generation: Generation, query: SearchQuery, turns: Sequence[Turn] = ()
+    ) -> Understood:
+        return understand(generation, query, turns=turns, as_of=self.as_of, interpreted=self.interpret)
 
 
 class SearchIn(_Asking):
@@ -169,9 +169,7 @@ class SearchParameters(_Request):
                 source=self.source,
                 author=self.author,
             ),
-            **self.model_dump(
-                include=SearchIn.model_fields.keys() & SearchParameters.model_fields.keys()
-            ),
+            **self.model_dump(include=SearchIn.model_fields.keys() & SearchParameters.model_fields.keys()),
         )
 
 

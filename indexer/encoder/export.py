@@ -238,7 +238,6 @@ def _convert(loaded: "SentenceTransformer", facts: Facts, target: Path) -> str:
         def __init__(self) -> None:
             super().__init__()
             self.model = loaded
-            self.register_buffer("turn", turn)
 
         def forward(
             self, input_ids: "torch.Tensor", attention_mask: "torch.Tensor"
@@ -253,7 +252,7 @@ def _convert(loaded: "SentenceTransformer", facts: Facts, target: Path) -> str:
                 torch.nn.functional.normalize(told[name], dim=-1)
                 for name in ("sentence_embedding", "token_embeddings")
             )
-            return texts, tokens @ self.turn
+            return texts, tokens @ turn
 
     turn, _ = torch.linalg.qr(
         torch.randn(facts.token_dimension, facts.token_dimension, generator=torch.Generator().manual_seed(1))
