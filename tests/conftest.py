@@ -14,6 +14,7 @@ from indexer.sources import Intake, Offer
 
 ROOT = Path(__file__).resolve().parents[1]
 SEEDS = ROOT / "seeds"
+QUESTIONS = ROOT / "tests" / "quality" / "seeds"
 SEED_ID = "000_6f77d67fd69055e2"
 
 

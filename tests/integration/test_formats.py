@@ -12,7 +12,6 @@ import pytest
 
 from indexer.folder import IndexFolder
 from indexer.generation import Generation, open_best
-from indexer.models import EVERYTHING
 from service.answering import answer
 from service.retrieval import SearchQuery, search
 from tests.conftest import ROOT
@@ -78,7 +77,7 @@ def test_the_story_of_each_format_is_found_dated_and_answers_its_question(
     assert hit.article.title == story.title
     assert str(hit.article.day) == story.day
     assert hit.article.language == "en"
-    told = answer(newsroom, story.question, EVERYTHING, min_confidence=0)
+    told = answer(newsroom, SearchQuery(story.question), min_confidence=0)
     assert story.answer in told.text
 
 

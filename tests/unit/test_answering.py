@@ -1,9 +1,6 @@
 """Questions with an answer get it in the article's own words; the others get silence."""
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,12 +8,14 @@ import pytest
 from indexer.generation import Generation
 from indexer.models import EVERYTHING, Filters
 from service.answering import NO_ANSWER, Answer, answer, choose, confidence, weigh
+from service.asking import understand
+from service.evaluation import read_judged
 from service.retrieval import SearchQuery, search
 from service.settings import Settings
+from tests.conftest import QUESTIONS, SEED_ID
 
-QUESTIONS = Path(__file__).resolve().parents[1] / "quality" / "questions.jsonl"
-SEED_ID = "000_6f77d67fd69055e2"
 MIN_CONFIDENCE = float(Settings.model_fields["min_confidence"].default)
+RESCORED = int(Settings.model_fields["rescored_passages"].default)
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Judged:
     """A question, what is known to answer it (nothing where nothing does), and what was answered."""
 
     question: str
-    wanted: str
+    wanted: tuple[str, ...]
     got: Answer
 
     @property
@@ -32,20 +31,22 @@ class Judged:
         return [citation.quote.text for citation in self.got.proof.citations]
 
 
+def ask(
+    generation: Generation,
+    question: str,
+    *,
+    min_confidence: float = MIN_CONFIDENCE,
+    filters: Filters = EVERYTHING,
+) -> Answer:
+    """As the service answers: understood first."""
+    query = SearchQuery(question, filters=filters, rescored=RESCORED)
+    return answer(generation, understand(generation, query).query, min_confidence=min_confidence)
+
+
 @pytest.fixture(scope="module")
-def judged(generation: Generation) -> list[Judged]:
-    return list(_judged(generation))
-
-
-def _judged(generation: Generation) -> Iterator[Judged]:
-    for line in QUESTIONS.read_text(encoding="utf-8").splitlines():
-        record = json.loads(line)
-        got = answer(generation, record["question"], EVERYTHING, min_confidence=MIN_CONFIDENCE)
-        yield Judged(record["question"], record["answer"] or "", got)
-
-
-def ask(generation: Generation, question: str, *, min_confidence: float = MIN_CONFIDENCE) -> Answer:
-    return answer(generation, question, EVERYTHING, min_confidence=min_confidence)
+def judged(generation: Generation, tmp_path_factory: pytest.TempPathFactory) -> list[Judged]:
+    questions = read_judged(QUESTIONS, tmp_path_factory.mktemp("work")).questions
+    return [Judged(one.text, one.answers, ask(generation, one.text)) for one in questions]
 
 
 def test_the_seed_question_is_answered_in_the_words_of_the_article(generation: Generation) -> None:
@@ -121,42 +122,43 @@ def test_confidence_decides_at_the_threshold(generation: Generation) -> None:
 
 def test_filters_bind_the_answer_too(generation: Generation) -> None:
     filters = Filters(sources=("Northgate Tribune",))
-    got = answer(generation, "How did the council vote on the bridge?", filters, min_confidence=0.0)
+    got = ask(generation, "How did the council vote on the bridge?", filters=filters, min_confidence=0.0)
     assert got.proof.sources
     assert {source.source for source in got.proof.sources} == {"Northgate Tribune"}
 
 
 def test_where_nothing_passes_the_filters_nothing_is_shown(generation: Generation) -> None:
-    got = answer(generation, "How did the council vote?", Filters(sources=("Nobody",)), min_confidence=0.0)
+    nobody = Filters(sources=("Nobody",))
+    got = ask(generation, "How did the council vote?", filters=nobody, min_confidence=0.0)
     assert (got.status, got.nearest, got.text) == ("no_answer", (), NO_ANSWER)
 
 
-def test_sentences_are_weighed_within_bounds_the_best_first(generation: Generation) -> None:
-    question = "What will the bridge cost?"
-    hits = search(generation, SearchQuery(question, limit=6, group_by="passage")).hits
-    candidates = weigh(generation, question, hits)
+@pytest.mark.parametrize("question", ["What will the bridge cost?", "What does Gabuev expect?"])
+def test_sentences_are_weighed_within_bounds_the_best_first(generation: Generation, question: str) -> None:
+    query = understand(generation, SearchQuery(question, limit=6, group_by="passage")).query
+    hits = search(generation, query).hits
+    candidates = weigh(generation, query, hits)
     scores = [candidate.score for candidate in candidates]
     assert scores == sorted(scores, reverse=True)
+    assert len({(candidate.hit.article.id, candidate.place) for candidate in candidates}) == len(candidates)
     for candidate in candidates:
         assert 0 <= candidate.overlap <= 1 + 1e-9
         assert 0 <= candidate.passage_overlap <= 1 + 1e-9
-        assert -1.001 <= candidate.cosine <= 1.001
-        assert candidate.hit.article.text[candidate.place.start : candidate.place.end] == candidate.text
-    assert choose(candidates)[0] == candidates[0]
+        assert -1.001 <= candidate.match <= 1.001
+        assert candidate.hit.article.text[slice(*candidate.place)] == candidate.text
+        passage = candidate.hit.passage
+        assert passage.start <= candidate.place.start < candidate.place.end <= passage.end
+        if candidate.before:
+            between = candidate.hit.article.text[candidate.before.end : candidate.place.start]
+            assert between.strip() == ""
+            assert "\n" not in between
+    assert choose(candidates)[0].hit == candidates[0].hit
     assert 0 < confidence(candidates) < 1
 
 
 def test_nothing_found_gives_no_confidence() -> None:
     assert choose([]) == []
     assert confidence([]) < 0.01
-
-
-def test_what_two_papers_report_alike_is_quoted_once(judged: list[Judged]) -> None:
-    for one in judged:
-        words = [set(quote.lower().split()) for quote in one.quotes]
-        for number, ours in enumerate(words):
-            for theirs in words[:number]:
-                assert len(ours & theirs) < 0.6 * min(len(ours), len(theirs))
 
 
 def test_most_questions_with_an_answer_are_answered(judged: list[Judged]) -> None:
@@ -168,7 +170,11 @@ def test_few_questions_without_an_answer_are_answered(judged: list[Judged]) -> N
 
 
 def test_the_answer_stands_in_what_is_quoted(judged: list[Judged]) -> None:
-    held = [any(one.wanted.lower() in quote.lower() for quote in one.quotes) for one in judged if one.wanted]
+    held = [
+        any(wanted.lower() in quote.lower() for quote in one.quotes for wanted in one.wanted)
+        for one in judged
+        if one.wanted
+    ]
     assert np.mean(held) >= 0.40
     answered = [
         hold

@@ -3,13 +3,13 @@
 import shutil
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import huggingface_hub.constants
 import numpy as np
@@ -146,10 +146,40 @@ def test_no_text_gives_no_row(encoder: Encoder) -> None:
     assert encoder.encode_queries([]).shape == (0, encoder.facts.dimension)
 
 
-def test_finished_batches_add_up_to_the_texts(encoder: Encoder) -> None:
-    done: list[int] = []
-    encoder.encode_passages(TEXTS * 3, done.append)
-    assert sum(done) == len(TEXTS) * 3
+def test_every_text_is_streamed_once_with_the_vector_that_it_gets_in_a_batch(encoder: Encoder) -> None:
+    streamed = list(encoder.stream_passages(TEXTS * 3))
+    assert sorted(at for at, _ in streamed) == list(range(len(TEXTS) * 3))
+    vectors = np.stack([encoded.vector for _, encoded in sorted(streamed, key=lambda one: one[0])])
+    assert cosines(vectors, encoder.encode_passages(TEXTS * 3)).min() > 0.999
+
+
+@pytest.mark.parametrize("text", [*TEXTS[:-1], "A councillor's 9,5-metre café — said he — floods."])
+def test_a_token_stands_for_its_span_of_the_text(encoder: Encoder, text: str) -> None:
+    """Those of a question and of a passage alike, in order, special tokens left out."""
+    ((_, passage),) = encoder.stream_passages([text])
+    for encoded in (passage, encoder.encode_query(text)):
+        assert encoded.tokens.shape == (len(encoded.spans), encoder.facts.token_dimension)
+        assert encoded.tokens.dtype == np.float32
+        assert encoded.spans == encoder.token_spans(text)
+        np.testing.assert_allclose(np.linalg.norm(encoded.tokens, axis=1), 1, atol=1e-2)
+
+
+def test_a_token_knows_the_words_around_it(encoder: Encoder) -> None:
+    """The bank of a river and the bank that lends are two tokens alike in letters only."""
+    texts = ["the bank of the river flooded", "the bank of the river froze", "the bank raised its rates"]
+    banks = []
+    for text in texts:
+        encoded = encoder.encode_query(text)
+        words = [text[slice(*span)] for span in encoded.spans]
+        banks.append(encoded.tokens[words.index("bank")])
+    assert banks[0] @ banks[1] > banks[0] @ banks[2]
+
+
+def test_a_text_longer_than_the_model_reads_has_the_tokens_that_were_read(encoder: Encoder) -> None:
+    encoded = encoder.encode_query(TEXTS[-1])
+    read = encoder.facts.max_tokens - 2  # special tokens
+    assert len(encoded.spans) == len(encoded.tokens) == read
+    assert encoded.spans == encoder.token_spans(TEXTS[-1])[:read]
 
 
 def test_threads_that_share_an_encoder_get_the_same_vectors(encoder: Encoder) -> None:
@@ -180,11 +210,34 @@ def test_a_model_with_prompts_and_a_dense_layer_is_exported_whole(tiny: Exported
     assert tiny.warned == []
     assert tiny.facts.runtime == "openvino"
     assert (tiny.facts.dimension, tiny.facts.max_tokens) == (24, 48)
+    assert tiny.facts.token_dimension == 32
     assert (tiny.facts.query_prompt, tiny.facts.passage_prompt) == ("ask: ", "tell of this: ")
     queries, passages = tiny.encoder.encode_queries(TEXTS), tiny.encoder.encode_passages(TEXTS)
     assert cosines(queries, normalised(tiny.original, TEXTS, "query")).min() >= 0.999
     assert cosines(passages, normalised(tiny.original, TEXTS, "passage")).min() >= 0.999
     assert cosines(queries, passages).min() < 0.99
+
+
+def test_the_tokens_of_a_prompt_are_left_out(tiny: Exported) -> None:
+    text = "The council voted late."
+    ((_, passage),) = tiny.encoder.stream_passages([text])
+    for encoded in (passage, tiny.encoder.encode_query(text)):
+        assert [text[slice(*span)] for span in encoded.spans] == ["The", "council", "voted", "late", "."]
+        assert encoded.tokens.shape == (5, 32)
+
+
+def test_token_vectors_have_the_cosines_of_the_models_own(tiny: Exported) -> None:
+    """They are turned before they leave, which no cosine between them can tell."""
+    text = "The council voted late on Tuesday to build the bridge."
+    query = tiny.encoder.encode_query(text)
+    with foreign_warnings():
+        told: Any = tiny.original.encode(
+            tiny.facts.query_prompt + text, output_value="token_embeddings", show_progress_bar=False
+        )
+    own = np.asarray(told, dtype=np.float32)
+    own = own / np.linalg.norm(own, axis=1, keepdims=True)
+    own = own[-1 - len(query.spans) : -1]  # between the prompt's tokens and the closing one
+    np.testing.assert_allclose(query.tokens @ query.tokens.T, own @ own.T, atol=0.03)
 
 
 def test_an_exported_model_needs_nothing_of_its_source(tiny: Exported, tmp_path: Path) -> None:
@@ -201,15 +254,22 @@ def test_a_model_that_does_not_export_is_run_by_sentence_transformers(bag: Expor
     assert warning.startswith("tiny: does not export to OpenVINO (")
     assert "slower and with torch" in warning
     assert not list(bag.target.glob("model.*"))
-    done: list[int] = []
     with foreign_warnings():
-        queries, passages = (
-            bag.encoder.encode_queries(texts),
-            bag.encoder.encode_passages(texts * 30, done.append),
-        )
+        queries, passages = bag.encoder.encode_queries(texts), bag.encoder.encode_passages(texts * 30)
     assert cosines(queries, normalised(bag.original, texts, "query")).min() >= 0.999
     assert cosines(passages, normalised(bag.original, texts * 30, "passage")).min() >= 0.999
-    assert sum(done) == len(passages)
+
+
+def test_a_model_run_by_sentence_transformers_tells_nothing_of_single_tokens(bag: Exported) -> None:
+    assert bag.facts.token_dimension == 0
+    with foreign_warnings():
+        streamed = list(bag.encoder.stream_passages(["The council voted.", "It rained."] * 70))
+        query = bag.encoder.encode_query("Who voted?")
+    assert [at for at, _ in streamed] == list(range(140))
+    for encoded in [query, *(one for _, one in streamed)]:
+        assert encoded.tokens.shape[0] == 0
+        assert encoded.spans == []
+        assert encoded.vector.shape == (16,)
 
 
 FILES = {
@@ -297,7 +357,7 @@ def test_a_folder_without_facts_is_no_encoder(tmp_path: Path, content: str | Non
 
 
 def test_facts_come_back_as_written(tmp_path: Path) -> None:
-    facts = Facts("a/b", "f00", "openvino", 24, 48, "ask: ", "tell “this”: ", 0.9995)
+    facts = Facts("a/b", "f00", "openvino", 24, 32, 48, "ask: ", "tell “this”: ", 0.9995)
     facts.write(tmp_path)
     assert Facts.read(tmp_path) == facts
 
@@ -318,21 +378,19 @@ def test_an_inference_that_fails_costs_its_text_alone(
     """The one request of a serving encoder goes back to its pool, or every later question would wait."""
     runtime: Any = encoder._runtime
     texts = [f"{text} and more of it" for text in TEXTS if text] * 20  # several batches
-    monkeypatch.setattr("indexer.encoder.openvino._rows", _failing)
+    monkeypatch.setattr("indexer.encoder.openvino._outputs", _failing)
     for _ in range(3):
         with pytest.raises(RuntimeError, match="broken"):
             encoder.encode_passages(texts)
     monkeypatch.undo()
     assert runtime._idle.qsize() == 1
-    with pytest.raises(ZeroDivisionError):
-        encoder.encode_passages(texts, _dividing)
+    stream = encoder.stream_passages(texts)
+    next(stream)
+    cast("Generator[object]", stream).close()  # whoever reads it fails, or has read enough
+    assert runtime._idle.qsize() == 1
     assert encoder.encode_passages(texts).shape == (len(texts), 384)
 
 
 def _failing(request: Any) -> None:
     request.wait()
     raise RuntimeError("broken")
-
-
-def _dividing(done: int) -> None:
-    done //= 0
