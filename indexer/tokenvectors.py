@@ -81,12 +81,14 @@ class TokenVectorIndex:
             self._starts = np.load(folder / _STARTS, allow_pickle=False)
             width = dimension * bits // 8
             size = int(self._starts[-1])
+            if (folder / _CODES).stat().st_size != size * width:
+                raise ValueError(f"{_CODES} does not hold {size} tokens")
             self._codes: Codes = (
                 np.memmap(folder / _CODES, np.uint8, "r", shape=(size, width))
                 if size
                 else np.empty((0, width), np.uint8)
             )
-        except (OSError, ValueError, IndexError) as error:
+        except (OSError, EOFError, ValueError, IndexError) as error:
             raise DamagedError(
                 f"{folder}: holds no token vectors of this version; run: dateline index build"
             ) from error

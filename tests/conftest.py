@@ -1,5 +1,6 @@
 """Real parts for every test: the real encoder, real indexes, built once."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -42,12 +43,14 @@ def build_index(
     keep: int = 5,
     from_current: bool = False,
     trusted_sources: tuple[str, ...] = (),
+    model: str = DEFAULT_MODEL,
+    token_bits: int = 2,
 ) -> Manifest:
-    """A build as the command line runs it, with the default recipe."""
+    """A build as the command line runs it, by default with the default recipe."""
     return build(
         IndexFolder(index),
         Change(from_current=from_current, offer=Offer(paths)),
-        Recipe(DEFAULT_MODEL, 200, 2, trusted_sources),
+        Recipe(model, 200, token_bits, trusted_sources),
         Intake(strict=strict),
         Silent(),
         keep=keep,
@@ -66,6 +69,15 @@ def seed_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def generation(seed_index: Path) -> Iterator[Generation]:
     with open_best(IndexFolder(seed_index), pytest.fail) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def bare(seed_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Generation]:
+    """The seeds indexed without the vectors of single tokens."""
+    index = Path(shutil.copytree(seed_index, tmp_path_factory.mktemp("bare") / "index"))
+    build_index(index, SEEDS, token_bits=0)
+    with open_best(IndexFolder(index), pytest.fail) as opened:
         yield opened
 
 

@@ -21,6 +21,9 @@ QUESTIONS = [
     "Lanterns",
 ]
 
+# Fewer than any scaled depth that is tried, as in the settings.
+RESCORED = 5
+
 
 def ranking(rows: Sequence[int], scores: Sequence[float]) -> Ranking:
     return np.array(rows, np.int64), np.array(sorted(scores, reverse=True), np.float32)
@@ -118,7 +121,7 @@ def test_reading_deeper_reorders_nothing(
 def found(
     generation: Generation, text: str, limit: int, group_by: GroupBy = "passage", *, collapse: bool = True
 ) -> list[Hit]:
-    query = SearchQuery(text, limit=limit, group_by=group_by, collapse=collapse)
+    query = SearchQuery(text, limit=limit, group_by=group_by, collapse=collapse, rescored=RESCORED)
     return search(generation, query).hits
 
 
@@ -138,7 +141,9 @@ def test_pages_make_one_long_list(
     pages: list[Hit] = []
     more = True
     while more:
-        query = SearchQuery(question, limit=7, offset=len(pages), group_by=group_by, collapse=collapse)
+        query = SearchQuery(
+            question, limit=7, offset=len(pages), group_by=group_by, collapse=collapse, rescored=RESCORED
+        )
         page = search(generation, query)
         assert page.hits
         pages += page.hits
