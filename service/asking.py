@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
 
+from indexer.errors import UsageError
 from indexer.generation import Generation
 from indexer.models import Filters
 from service.conversation import Turn, rewrite
@@ -40,12 +41,14 @@ def understand(
 
     Filters that were given stand: days that the question names then only prefer. So do days on which
     nothing was published: an archive has no article of last week. Unless `interpreted`, the question is
-    only made whole.
+    only made whole. Raises UsageError where `as_of` leaves no day between the filters'.
     """
     whole = rewrite(query.text, turns)
     query = replace(query, text=whole.question)
     given = query.filters
     if as_of:
+        if given.published_after and given.published_after > as_of:
+            raise UsageError(f"as_of ({as_of}) is earlier than the first day asked for", param="as_of")
         until = min(as_of, given.published_before or as_of)
         query = replace(query, filters=replace(given, published_before=until))
     if not interpreted:

@@ -1,7 +1,7 @@
 """How good search and answers are on judged questions, by the field's measures.
 
-A collection is a folder in BEIR layout (`corpus.jsonl`, `queries.jsonl`, `qrels/test.tsv`), whose questions may
-carry an `answer`; or a file in the format of SQuAD 2.0, whose paragraphs are the corpus.
+A collection is a folder in BEIR layout (`corpus.jsonl`, `queries.jsonl`, `qrels/test.tsv`), whose questions
+may carry an `answer`; or a file in the format of SQuAD 2.0, whose paragraphs are the corpus.
 """
 
 import csv
@@ -243,8 +243,8 @@ def compare(qrels: Qrels, run: Run, other: Run) -> list[Difference]:
 
     measures, ir = _ir_measures()
     both = sorted(run.keys() & other.keys() & qrels.keys())
-    if not both:
-        raise UsageError("the two runs have no judged question in common")
+    if len(both) < 2:  # noqa: PLR2004
+        raise UsageError("the two runs have less than two judged questions in common")
     judged = {question: qrels[question] for question in both}
 
     def values(one: Run) -> dict[tuple[str, str], float]:

@@ -1,6 +1,6 @@
 """A question to ranked passages: two searches, fused, filtered before they are ranked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, partial
@@ -176,10 +176,11 @@ def rescore(
 
 def prefer(generation: Generation, fused: list[Fused], query: SearchQuery) -> list[Fused]:
     """The ranking with what the question prefers: the newest, its days, the words of its speaker."""
-    rows = [one.row for one in fused]
+    rows = [one.row for one in fused[:_SCALED_DEPTH]]  # those below are others on another page
     days = generation.corpus.days_of(rows)
-    speaks = _speaks(generation, query.speaker, rows[:_SCALED_DEPTH]) if query.speaker else set()
-    latest = max((day for row in rows[:_SCALED_DEPTH] if (day := days.get(row))), default=date.min)
+    speaks = _speaks(generation, query.speaker, rows) if query.speaker else set()
+    told = _tells(generation, query.days, rows) if query.days else set()
+    latest = max(days.values(), default=date.min)
     weight = (_NEWEST if query.newest else _THEN if query.days else 0.0) + (_SPEAKS if speaks else 0.0)
 
     def bonus(row: int) -> float:
@@ -189,12 +190,22 @@ def prefer(generation: Generation, fused: list[Fused], query: SearchQuery) -> li
             # An exponential prior (Li and Croft, CIKM 2003) that counts from the newest article found,
             # whatever the day is today: an archive has its own.
             earned += _NEWEST * 0.5 ** (max((latest - day).days, 0) / _HALF_LIFE_DAYS)
-        elif day:
-            earned += _THEN * any(first <= day <= last + _REPORTED_BY for first, last in query.days)
+        elif row in told or (day and any(first <= day <= last + _REPORTED_BY for first, last in query.days)):
+            earned += _THEN
         return earned
 
     preferred = [replace(one, score=(one.score + bonus(one.row)) / (1 + weight)) for one in fused]
     return sorted(preferred, key=lambda one: (-one.score, one.best_rank, one.row))
+
+
+def _tells(generation: Generation, days: Sequence[tuple[date, date]], rows: list[int]) -> set[int]:
+    """The passages that speak of one of the days."""
+    spans = [(first.isoformat(), last.isoformat()) for first, last in days]
+    return {
+        row
+        for row, found in generation.corpus.mentions(rows).items()
+        if any(one.first <= last and first <= one.last for one in found for first, last in spans)
+    }
 
 
 def _speaks(generation: Generation, speaker: str, rows: list[int]) -> set[int]:

@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from indexer.generation import Generation
-from indexer.models import EVERYTHING, Filters
-from service.answering import NO_ANSWER, Answer, answer, choose, confidence, weigh
+from indexer.models import EVERYTHING, Article, Filters, Passage, Span
+from service.answering import NO_ANSWER, Answer, Candidate, answer, choose, confidence, weigh
 from service.asking import understand
 from service.evaluation import read_judged
-from service.retrieval import SearchQuery, search
+from service.retrieval import Hit, SearchQuery, search
 from service.settings import Settings
 from tests.conftest import QUESTIONS, SEED_ID
 
@@ -161,24 +162,178 @@ def test_nothing_found_gives_no_confidence() -> None:
     assert confidence([]) < 0.01
 
 
-def test_most_questions_with_an_answer_are_answered(judged: list[Judged]) -> None:
-    assert np.mean([one.got.status == "answered" for one in judged if one.wanted]) >= 0.60
+def ready(article_id: str, text: str, day: str | None = None) -> Article:
+    return Article(article_id, text, "Title", published_at=day)
 
 
-def test_few_questions_without_an_answer_are_answered(judged: list[Judged]) -> None:
-    assert np.mean([one.got.status == "answered" for one in judged if not one.wanted]) <= 0.20
+def candidate(article: Article, sentence: str, score: float = 1.0, before: str = "") -> Candidate:
+    """A sentence of an article that counts `score`, together with the one before it."""
+    start = article.text.index(sentence)
+    at = article.text.index(before) if before else 0
+    passage = Passage(0, article.id, 0, 0, len(article.text), article.text)
+    return Candidate(
+        Hit(passage, article, 0.0, None, None),
+        Span(start, start + len(sentence)),
+        score,
+        0.0,
+        0.0,
+        before=Span(at, at + len(before)) if before else None,
+    )
 
 
-def test_the_answer_stands_in_what_is_quoted(judged: list[Judged]) -> None:
-    held = [
-        any(wanted.lower() in quote.lower() for quote in one.quotes for wanted in one.wanted)
-        for one in judged
-        if one.wanted
+def sentence(words: int, word: str) -> str:
+    return " ".join(f"{word}{number}" for number in range(words)) + "."
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(4, 120), st.integers(4, 60), st.floats(0.5, 1), st.booleans()),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_an_answer_has_three_quotes_and_eighty_words_at_most(
+    drawn: list[tuple[int, int, float, bool]],
+) -> None:
+    """Unless its first sentence alone is longer."""
+    candidates = []
+    for number, (words, words_before, score, leans) in enumerate(drawn):
+        letter = "abcdefgh"[number]
+        before = sentence(words_before, f"x{letter}")
+        own = ("He " if leans else "") + sentence(words, letter)
+        article = ready(f"article-{number}", f"{before} {own}")
+        candidates.append(candidate(article, own, score, before))
+    candidates.sort(key=lambda one: -one.score)
+    chosen = choose(candidates)
+    assert 1 <= len(chosen) <= 3
+    words = [len(one.text.split()) for one in chosen]
+    assert sum(words) <= max(80, len(candidates[0].text.split()))
+    assert chosen[0].hit == candidates[0].hit
+    assert all(one.score >= 0.8 * candidates[0].score for one in chosen)
+
+
+def test_a_first_sentence_of_any_length_is_quoted_alone() -> None:
+    long, short = ready("a", sentence(100, "a")), ready("b", sentence(5, "b"))
+    chosen = choose([candidate(long, long.text), candidate(short, short.text)])
+    assert [one.text for one in chosen] == [long.text]
+
+
+def test_what_says_the_same_is_quoted_once() -> None:
+    one = ready("a", "The council voted for the bridge on Tuesday.")
+    other = ready("b", "On Tuesday, the council voted for the bridge.")
+    third = ready("c", "Perrin Ashgrove called the decision premature.")
+    chosen = choose([candidate(article, article.text) for article in (one, other, third)])
+    assert [each.hit.article.id for each in chosen] == ["a", "c"]
+
+
+def test_articles_that_differ_in_a_figure_are_both_quoted() -> None:
+    one = ready("a", "The bridge across the Narrows will cost 264 million crowns.")
+    other = ready("b", "The bridge across the Narrows will cost 246 million crowns.")
+    chosen = choose([candidate(article, article.text) for article in (one, other)])
+    assert [each.hit.article.id for each in chosen] == ["a", "b"]
+
+
+def test_one_article_that_repeats_itself_with_another_figure_is_quoted_once() -> None:
+    article = ready(
+        "a", "It will cost 264 million crowns to build. It will cost 264 million crowns, not 246."
+    )
+    first, second = article.text.split(". ")
+    chosen = choose([candidate(article, first), candidate(article, second)])
+    assert len(chosen) == 1
+
+
+@pytest.mark.parametrize("opening", ["He", "She", "They", "It", "But", "His"])
+def test_a_sentence_that_leans_on_the_one_before_brings_it_along(opening: str) -> None:
+    before, own = "Corwin Stebbe steers the ferry.", f"{opening} would rather stay on the water than retire."
+    article = ready("a", f"Fog lay on the sound. {before} {own}")
+    (chosen,) = choose([candidate(article, own, before=before)])
+    assert chosen.text == f"{before} {own}"
+    assert article.text[slice(*chosen.place)] == chosen.text
+
+
+@pytest.mark.parametrize(
+    ("own", "before"),
+    [
+        ("Stebbe would rather stay on the water.", "Corwin Stebbe steers the ferry."),
+        ("Hebrides ferries are no model, he says.", "Corwin Stebbe steers the ferry."),
+        ("He would rather stay on the water.", ""),
+        ("He would rather stay on the water.", sentence(79, "a")),
+    ],
+    ids=["a name", "a longer word", "nothing before", "too long before"],
+)
+def test_a_sentence_that_stands_alone_or_has_nothing_to_lean_on_comes_alone(own: str, before: str) -> None:
+    article = ready("a", f"{before} {own}")
+    (chosen,) = choose([candidate(article, own, before=before)])
+    assert chosen.text == own
+
+
+def test_a_sentence_that_is_quoted_already_is_not_brought_along_again() -> None:
+    article = ready("a", "Corwin Stebbe steers the ferry. He would rather stay on the water.")
+    before, own = "Corwin Stebbe steers the ferry.", "He would rather stay on the water."
+    chosen = choose([candidate(article, before), candidate(article, own, before=before)])
+    assert [one.text for one in chosen] == [before, own]
+
+
+def test_the_newest_comes_first_only_where_that_is_asked_for() -> None:
+    days = {"a": "2026-01-01", "b": None, "c": "2026-03-01"}
+    articles = [ready(name, sentence(6, name), day) for name, day in days.items()]
+    candidates = [candidate(article, article.text) for article in articles]
+    assert [one.hit.article.id for one in choose(candidates)] == ["a", "b", "c"]
+    assert [one.hit.article.id for one in choose(candidates, newest=True)] == ["c", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("question", "speaker", "words"),
+    [
+        ("What does Gabuev expect from military cooperation?", "Alexander Gabuev", "closer military cooperation"),
+        ("What did Idony Hallam say about explaining a delay?", "Idony Hallam", "rather explain a delay than a crack"),
+        ("What does Corwin Stebbe say about the bridge and wind?", "Corwin Stebbe", "never be cancelled for fog"),
+        ("What did Célie Marchbank say about being cheated?", "Célie Marchbank", "rather be cheated once"),
+        ("What did Gideon Marl say about the mistake in the table?", "Gideon Marl", "so was the mistake"),
+        ("What does Mirabel Tooke say about where the books have gone?", "Mirabel Tooke", "where the books have gone"),
+    ],
+)  # fmt: skip
+def test_who_is_asked_for_answers_in_their_own_words(
+    generation: Generation, question: str, speaker: str, words: str
+) -> None:
+    got = ask(generation, question)
+    assert got.status == "answered"
+    first = got.proof.citations[0].quote
+    assert words in first.text
+    said = [
+        one
+        for one in generation.corpus.quotations(speaker, article_ids=[first.article_id])
+        if first.place.start < one.quotation.place.end and one.quotation.place.start < first.place.end
     ]
-    assert np.mean(held) >= 0.40
-    answered = [
-        hold
-        for hold, one in zip(held, (one for one in judged if one.wanted), strict=True)
-        if one.got.status == "answered"
-    ]
-    assert np.mean(answered) >= 0.60
+    assert {one.quotation.speaker for one in said} == {speaker}
+
+
+def test_answers_keep_to_their_bounds(judged: list[Judged]) -> None:
+    for one in judged:
+        words = [len(quote.split()) for quote in one.quotes]
+        assert len(words) <= 3
+        assert sum(words) <= 80 or len(words) == 1
+        places = [(each.quote.article_id, *each.quote.place) for each in one.got.proof.citations]
+        for number, (article, start, end) in enumerate(places):
+            assert not any(
+                article == other and start < last and first < end for other, first, last in places[:number]
+            )
+
+
+def test_two_papers_with_two_figures_are_both_quoted(generation: Generation) -> None:
+    """The first estimate of the bridge was wrong; who asks for the cost is shown both."""
+    got = ask(generation, "How many million crowns will the planned bridge cost?", min_confidence=0)
+    text = " ".join(citation.quote.text for citation in got.proof.citations)
+    assert "264 million" in text or "246 million" in text
+
+
+def test_without_the_vectors_of_tokens_sentences_are_weighed_as_well(
+    generation: Generation, bare: Generation
+) -> None:
+    """They are encoded when they are asked for; only the rounding differs."""
+    question = "What does Gabuev expect from military cooperation?"
+    with_tokens, without = ask(generation, question), ask(bare, question)
+    assert without.status == "answered"
+    assert without.proof.citations[0].quote.place == with_tokens.proof.citations[0].quote.place
+    assert without.confidence == pytest.approx(with_tokens.confidence, abs=0.1)

@@ -1,6 +1,9 @@
 """Two rankings become one whose order depends on nothing but the question."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -8,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.generation import Generation
-from indexer.models import Article, Filters
+from indexer.models import Article, Filters, Passage, Scores, TokenVectors
 from service import retrieval
-from service.retrieval import GroupBy, Hit, Mode, Ranking, SearchQuery, fuse, search
+from service.retrieval import Fused, GroupBy, Hit, Mode, Ranking, SearchQuery, fuse, prefer, rescore, search
 
 QUESTIONS = [
     "What will the bridge cost?",
@@ -270,3 +273,190 @@ def test_the_seed_article_is_found_by_its_subject(generation: Generation) -> Non
     for mode in ("hybrid", "dense", "lexical"):
         hits = search(generation, SearchQuery(QUESTIONS[2], mode=mode)).hits
         assert hits[0].article.id == "000_6f77d67fd69055e2"
+
+
+PREFERENCES: list[dict[str, Any]] = [
+    {},
+    {"newest": True},
+    {"speaker": "Idony Hallam"},
+    {"speaker": "Nobody Whatever"},
+    {"days": ((date(2026, 1, 1), date(2026, 1, 31)),)},
+    {"days": ((date(2025, 11, 9), date(2025, 11, 9)),), "newest": True, "speaker": "Brannick Sole"},
+]
+
+
+@settings(deadline=None)
+@given(rankings(SCORES), rankings(SCORES), st.integers(0, 40), st.integers(0, 2**32 - 1))
+def test_rescoring_keeps_every_passage_once_and_puts_only_the_first_in_order(
+    dense: Ranking, lexical: Ranking, most: int, seed: int
+) -> None:
+    fused = fuse(dense, lexical)
+    asked: list[tuple[int, ...]] = []
+
+    def late(rows: tuple[int, ...]) -> Scores:
+        asked.append(rows)
+        return np.random.default_rng(seed).uniform(-1, 1, len(rows)).astype(np.float32)
+
+    rescored = rescore(fused, most, late)
+    assert asked in ([], [tuple(one.row for one in fused[:most])])
+    assert {one.row for one in rescored[:most]} == {one.row for one in fused[:most]}
+    assert rescored[most:] == fused[most:]
+    assert len(rescored) == len(fused)
+    scores = [one.score for one in rescored]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1 for score in scores)
+    before = {one.row: one for one in fused}
+    for one in rescored:
+        known = before[one.row]
+        assert (one.dense, one.lexical, one.best_rank) == (known.dense, known.lexical, known.best_rank)
+
+
+@settings(deadline=None)
+@given(rankings(SCORES, min_size=2), st.integers(0, 40))
+def test_late_interaction_that_agrees_changes_no_order(alone: Ranking, most: int) -> None:
+    fused = fuse(alone, ranking([], []))
+    agreeing = {one.row: one.score for one in fused}
+    rescored = rescore(fused, most, lambda rows: np.array([agreeing[row] for row in rows], np.float32))
+    assert [one.row for one in rescored] == [one.row for one in fused]
+
+
+def test_late_interaction_lifts_what_it_prefers() -> None:
+    """Of two passages almost alike, the one whose tokens meet the question comes first."""
+    fused = fuse(ranking([1, 2, 3], [5, 4.9, 1]), ranking([], []))
+    rescored = rescore(fused, 3, lambda rows: np.array([row == 2 for row in rows], np.float32))
+    assert [one.row for one in rescored] == [2, 1, 3]
+
+
+def test_only_what_is_put_in_order_is_compared(
+    generation: Generation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[int] = []
+    assert generation.tokens
+    late = generation.tokens.late_interaction
+
+    def counting(question: TokenVectors, rows: Sequence[int]) -> Scores:
+        compared.append(len(rows))
+        return late(question, rows)
+
+    monkeypatch.setattr(generation.tokens, "late_interaction", counting)
+    for rescored, mode in ((0, "hybrid"), (7, "hybrid"), (7, "dense"), (7, "lexical")):
+        search(generation, SearchQuery(QUESTIONS[0], rescored=rescored, mode=cast("Mode", mode)))
+    assert compared == [7]
+
+
+def test_without_the_vectors_of_tokens_search_does_without(generation: Generation, bare: Generation) -> None:
+    assert bare.tokens is None
+    for question in QUESTIONS:
+        with_none = search(bare, SearchQuery(question, limit=50)).hits
+        not_asked = search(generation, SearchQuery(question, limit=50, rescored=0)).hits
+        assert [hit.passage.id for hit in with_none] == [hit.passage.id for hit in not_asked]
+        assert [hit.score for hit in with_none] == pytest.approx([hit.score for hit in not_asked], abs=1e-3)
+
+
+@pytest.mark.parametrize("preference", PREFERENCES)
+@pytest.mark.parametrize("question", QUESTIONS[:4])
+def test_scores_fall_and_stay_within_bounds_whatever_is_preferred(
+    generation: Generation, question: str, preference: dict[str, Any]
+) -> None:
+    groups: list[GroupBy] = ["article", "passage"]
+    for group_by in groups:
+        query = SearchQuery(question, limit=1000, group_by=group_by, collapse=False, **preference)
+        hits = search(generation, query).hits
+        scores = [hit.score for hit in hits]
+        assert scores == sorted(scores, reverse=True)
+        assert all(0 <= score <= 1 for score in scores)
+        assert len({hit.passage.row for hit in hits}) == len(hits)
+
+
+@pytest.mark.parametrize("preference", PREFERENCES[1:])
+@pytest.mark.parametrize("group_by", ["article", "passage"])
+@pytest.mark.parametrize(("scaled", "rescored"), [(8, 5), (8, 0), (100, 20)])
+def test_pages_make_one_long_list_whatever_is_preferred(
+    generation: Generation,
+    preference: dict[str, Any],
+    group_by: GroupBy,
+    scaled: int,
+    rescored: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retrieval, "_SCALED_DEPTH", scaled)
+    whole = SearchQuery(QUESTIONS[0], limit=1000, group_by=group_by, rescored=rescored, **preference)
+    ids = [hit.passage.id for hit in search(generation, whole).hits]
+    pages = [
+        hit.passage.id
+        for offset in range(0, len(ids), 3)
+        for hit in search(generation, replace(whole, limit=3, offset=offset)).hits
+    ]
+    assert pages == ids
+
+
+def alike(generation: Generation) -> list[Fused]:
+    """Every passage, as if each were as good as the others."""
+    return [Fused(row, 0.5, 1, None, None) for row in range(generation.corpus.passage_count)]
+
+
+def preferred(generation: Generation, query: SearchQuery) -> list[tuple[Passage, Article]]:
+    return generation.corpus.read([one.row for one in prefer(generation, alike(generation), query)])
+
+
+def test_of_passages_alike_the_newest_comes_first_and_the_undated_last(generation: Generation) -> None:
+    days = [article.day or date.min for _, article in preferred(generation, SearchQuery("", newest=True))]
+    assert days == sorted(days, reverse=True)
+    assert date.min in days
+
+
+def test_of_passages_alike_those_that_were_reported_then_or_soon_after_or_speak_of_then_come_first(
+    generation: Generation,
+) -> None:
+    first, last = date(2025, 11, 1), date(2025, 11, 9)
+    found = preferred(generation, SearchQuery("", days=((first, last),)))
+    mentions = generation.corpus.mentions(range(generation.corpus.passage_count))
+    then = [
+        bool(article.day and first <= article.day <= last + timedelta(3))
+        or any(
+            date.fromisoformat(one.first) <= last and first <= date.fromisoformat(one.last)
+            for one in mentions.get(passage.row, [])
+        )
+        for passage, article in found
+    ]
+    assert then == sorted(then, reverse=True)
+    assert 0 < sum(then) < len(then)
+
+
+@pytest.mark.parametrize("speaker", ["Gabuev", "Idony Hallam"])
+def test_of_passages_alike_those_with_the_speakers_words_come_first(
+    generation: Generation, speaker: str
+) -> None:
+    said = {(one.article.id, one.quotation.place.start) for one in generation.corpus.quotations(speaker)}
+    speaks = [
+        any(name == article.id and passage.start <= start < passage.end for name, start in said)
+        for passage, article in preferred(generation, SearchQuery("", speaker=speaker))
+    ]
+    assert speaks == sorted(speaks, reverse=True)
+    assert 0 < sum(speaks) < len(speaks)
+
+
+def test_a_speaker_who_said_nothing_changes_nothing(generation: Generation) -> None:
+    fused = alike(generation)
+    assert prefer(generation, fused, SearchQuery("", speaker="Nobody Whatever")) == fused
+
+
+def test_the_newest_is_first_among_what_speaks_of_the_question(generation: Generation) -> None:
+    """A preference: what has nothing to do with the question stays behind, however new."""
+    query = SearchQuery("What will the bridge across the Narrows cost?", limit=5)
+    as_found, newest = (search(generation, one).hits for one in (query, replace(query, newest=True)))
+    assert as_found[0].article.day
+    assert newest[0].article.day
+    assert newest[0].article.day > as_found[0].article.day
+    assert all("bridge" in hit.article.text for hit in newest[:3])
+
+
+def test_the_speakers_words_are_first(generation: Generation) -> None:
+    query = SearchQuery(
+        "What does Corwin Stebbe say about the bridge?", group_by="passage", speaker="Corwin Stebbe"
+    )
+    first = search(generation, query).hits[0]
+    assert any(
+        first.passage.start <= one.quotation.place.start < first.passage.end
+        for one in generation.corpus.quotations("Corwin Stebbe", article_ids=[first.article.id])
+    )
