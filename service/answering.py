@@ -185,11 +185,14 @@ def choose(candidates: Sequence[Candidate], *, newest: bool = False) -> list[Can
             break
         if any(_repeats(candidate, other) for other in chosen):
             continue
-        words += len(candidate.text.split())
-        if chosen and words > _MOST_WORDS:
+        held = len(candidate.text.split())
+        if chosen and words + held > _MOST_WORDS:
             break
+        words += held
         chosen.append(candidate)
-    chosen = [_with_what_it_leans_on(one, chosen, _MOST_WORDS - words) for one in chosen]
+    for at, one in enumerate(chosen):
+        chosen[at] = _with_what_it_leans_on(one, chosen, _MOST_WORDS - words)
+        words += len(chosen[at].text.split()) - len(one.text.split())
     if newest:
         chosen.sort(key=lambda one: one.hit.article.moment or _UNDATED, reverse=True)
     return chosen

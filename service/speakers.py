@@ -114,7 +114,7 @@ _OPINION = (
 )
 _CAPITALISED = r"[A-Z][\w.-]*(?:(?: (?:de|van|von|der|al|bin|&))? [A-Z][\w.-]*)*"
 _NAME = rf"(?:[Tt]he (?:[\w-]+ ){{0,3}}?[\w'-]+(?: of (?:the )?{_CAPITALISED})?|{_CAPITALISED}|\w[\w-]*)"
-_ADVERB = r"(?:(?:also|still|really|now|actually|first|then|ever|later|once|not|currently|recently) )*"
+_ADVERB = r"(?:(?:also|still|really|now|actually|first|then|ever|later|once|not|currently|recently)\ )*"
 _ASKED = re.compile(
     rf"""\b(?:do|does|did|has|have|had|will|would|could|might|should)
     \ (?P<name>\S[^,?;:!]{{1,80}}?)(?:,\ [^,?]{{1,60}},)?\ {_ADVERB}

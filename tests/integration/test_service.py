@@ -155,6 +155,13 @@ def test_a_body_that_is_no_json_is_named_so(server: Server, body: bytes) -> None
         ({"query": "a", "offset": 10**9}, "offset"),
         ({"query": "a", "mode": "psychic"}, "mode"),
         ({"query": "a", "unknown": 1}, "unknown"),
+        ({"query": "a", "turns": []}, "turns"),
+        ({"query": "a", "as_of": "yesterday"}, "as_of"),
+        ({"query": "a", "as_of": 0}, "as_of"),
+        ({"query": "a", "as_of": "2026-02-30"}, "as_of"),
+        ({"query": "a", "as_of": "2025-12-31", "filters": {"published_after": "2026-01-01"}}, "as_of"),
+        ({"query": "a", "interpret": "no"}, "interpret"),
+        ({"query": "a", "interpret": 0}, "interpret"),
         ({"query": "a", "filters": {"colour": "red"}}, "filters.colour"),
         ({"query": "a", "filters": {"published_after": "yesterday"}}, "filters.published_after"),
         ({"query": "a", "filters": {"published_after": "0000-01-01"}}, "filters.published_after"),
@@ -387,3 +394,144 @@ def test_an_unknown_speaker_said_nothing(server: Server) -> None:
 def test_quotes_are_asked_for_strictly(server: Server, asked: dict[str, str | int], param: str) -> None:
     body = _problem(server.client.get("/v1/quotes", params=asked), 422, "invalid_value")
     assert body["error"]["param"] == param
+
+
+def _asked(server: Server, path: str, **asked: Any) -> dict[str, Any]:
+    response = server.client.post(path, json=asked)
+    assert response.status_code == 200, response.text
+    body: dict[str, Any] = response.json()
+    return body
+
+
+@pytest.mark.parametrize("path", ["/v1/search", "/v1/answer"])
+def test_a_response_tells_how_its_question_was_understood(server: Server, path: str) -> None:
+    question = "What has Hallam recently said since the flood?"
+    body = _asked(server, path, query=question)
+    interpreted = body["interpreted"]
+    assert set(interpreted) == {
+        "query", "rewritten", "published_after", "published_before", "newest_first", "speaker", "findings",
+    }  # fmt: skip
+    assert (interpreted["query"], interpreted["rewritten"]) == (question, False)
+    assert interpreted["published_after"] == "2025-11-09"
+    assert interpreted["published_before"] is None
+    assert (interpreted["newest_first"], interpreted["speaker"]) == (True, "Hallam")
+    findings = {one["text"]: (one["kind"], one["applied"]) for one in interpreted["findings"]}
+    assert findings["recently"] == ("newest_first", True)
+    assert findings["Hallam"] == ("speaker", True)
+    assert findings["since the flood"] == ("published", True)
+    for one in interpreted["findings"]:
+        assert question[one["start"] : one["end"]] == one["text"]
+        assert one["meaning"]
+    shown = body.get("results", body.get("sources"))
+    assert shown
+    assert all(one["published_at"] >= "2025-11-09" for one in shown)
+
+
+def test_the_speaker_who_is_asked_for_is_named(server: Server) -> None:
+    interpreted = _asked(server, "/v1/answer", query=QUESTION)["interpreted"]
+    assert interpreted["speaker"] == "Gabuev"
+    (finding,) = interpreted["findings"]
+    assert (finding["kind"], finding["text"], finding["applied"]) == ("speaker", "Gabuev", True)
+
+
+@pytest.mark.parametrize("path", ["/v1/search", "/v1/answer"])
+def test_days_without_an_article_are_told_and_not_applied(server: Server, path: str) -> None:
+    body = _asked(server, path, query="What did Gabuev say yesterday?")
+    interpreted = body["interpreted"]
+    assert (interpreted["published_after"], interpreted["published_before"]) == (None, None)
+    (ignored,) = [one for one in interpreted["findings"] if not one["applied"]]
+    assert ignored["text"] == "yesterday"
+    assert "no article was published then" in ignored["meaning"]
+
+
+def test_an_unknown_event_is_told_and_not_applied(server: Server) -> None:
+    interpreted = _asked(server, "/v1/search", query="What happened since the coronation?")["interpreted"]
+    (unknown,) = interpreted["findings"]
+    assert (unknown["kind"], unknown["applied"]) == ("not_understood", False)
+
+
+@pytest.mark.parametrize("path", ["/v1/search", "/v1/answer"])
+def test_a_question_need_not_be_interpreted(server: Server, path: str) -> None:
+    question = "What is the latest on the bridge since the flood?"
+    interpreted = _asked(server, path, query=question, interpret=False)["interpreted"]
+    assert interpreted == {
+        "query": question,
+        "rewritten": False,
+        "published_after": None,
+        "published_before": None,
+        "newest_first": False,
+        "speaker": None,
+        "findings": [],
+    }
+
+
+def test_as_of_a_day_nothing_later_is_known(server: Server) -> None:
+    question = "What will the bridge cost?"
+    now = _asked(server, "/v1/search", query=question, limit=100)
+    then = _asked(server, "/v1/search", query=question, limit=100, as_of="2025-12-31")
+    assert any(one["published_at"] and one["published_at"] > "2026" for one in now["results"])
+    assert then["results"]
+    assert all(one["published_at"] < "2026" for one in then["results"])
+    assert then["interpreted"]["published_before"] == "2025-12-31"
+    # A correction of the cost came on the ninth.
+    answer = _asked(server, "/v1/answer", query=question, as_of="2025-12-05")
+    assert answer["sources"]
+    assert all(source["published_at"] <= "2025-12-05" for source in answer["sources"])
+
+
+def test_as_of_a_day_this_week_is_the_week_of_that_day(server: Server) -> None:
+    body = _asked(server, "/v1/search", query="What was reported this week?", as_of="2025-11-14")
+    assert body["interpreted"]["published_before"] == "2025-11-14"
+    assert body["interpreted"]["published_after"] >= "2025-11-07"
+    assert body["results"]
+
+
+def test_a_link_is_interpreted_as_a_body_is(server: Server) -> None:
+    question = "What is the latest on the bridge?"
+    asked = {"q": question, "as_of": "2025-12-31", "interpret": "false"}
+    by_link = server.client.get("/v1/search", params=asked).json()
+    by_body = _asked(server, "/v1/search", query=question, as_of="2025-12-31", interpret=False)
+    assert by_link["interpreted"] == by_body["interpreted"]
+    assert by_link["results"] == by_body["results"]
+    interpreted = server.client.get("/v1/search", params={"q": question}).json()["interpreted"]
+    assert interpreted["newest_first"] is True
+
+
+def test_a_follow_up_is_answered_as_what_it_means(server: Server) -> None:
+    turns = [{"query": QUESTION}]
+    body = _asked(server, "/v1/answer", query="and in the Arctic?", turns=turns)
+    whole = "What does Gabuev expect from military cooperation in the Arctic?"
+    assert body["query"] == "and in the Arctic?"
+    assert body["interpreted"]["rewritten"] is True
+    assert body["interpreted"]["query"] == whole
+    assert body["interpreted"]["speaker"] == "Gabuev"
+    assert body["status"] == "answered"
+    assert "Arctic" in body["citations"][0]["quote"]
+    assert body["citations"][0]["article_id"] == SEED_ID
+    for one in body["interpreted"]["findings"]:
+        assert whole[one["start"] : one["end"]] == one["text"]
+    turns.append({"query": "and in the Arctic?", "answer": body["answer"]})
+    asia = _asked(server, "/v1/answer", query="and in Asia?", turns=turns, interpret=False)
+    assert asia["interpreted"]["query"] == "What does Gabuev expect from military cooperation in Asia?"
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"as_of": "soon"}, "as_of"),
+        ({"as_of": "2025-12-31", "filters": {"published_after": "2026-01-01"}}, "as_of"),
+        ({"interpret": None}, "interpret"),
+        ({"turns": "before"}, "turns"),
+        ({"turns": [{}]}, "turns.0.query"),
+        ({"turns": [{"query": " "}]}, "turns.0.query"),
+        ({"turns": [{"query": "a", "speaker": "x"}]}, "turns.0.speaker"),
+        ({"turns": [{"query": "a", "answer": "x" * 20_001}]}, "turns.0.answer"),
+        ({"turns": [{"query": "a"}] * 51}, "turns"),
+        ({"limit": 3}, "limit"),
+    ],
+)
+def test_a_senseless_question_for_an_answer_is_refused_by_the_name_of_its_field(
+    server: Server, fields: dict[str, Any], param: str
+) -> None:
+    response = server.client.post("/v1/answer", json={"query": "a", **fields})
+    assert _problem(response, 422, "invalid_value")["error"]["param"] == param

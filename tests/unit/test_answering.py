@@ -207,8 +207,7 @@ def test_an_answer_has_three_quotes_and_eighty_words_at_most(
     candidates.sort(key=lambda one: -one.score)
     chosen = choose(candidates)
     assert 1 <= len(chosen) <= 3
-    words = [len(one.text.split()) for one in chosen]
-    assert sum(words) <= max(80, len(candidates[0].text.split()))
+    assert sum(len(one.text.split()) for one in chosen) <= max(80, len(candidates[0].text.split()))
     assert chosen[0].hit == candidates[0].hit
     assert all(one.score >= 0.8 * candidates[0].score for one in chosen)
 
@@ -235,9 +234,7 @@ def test_articles_that_differ_in_a_figure_are_both_quoted() -> None:
 
 
 def test_one_article_that_repeats_itself_with_another_figure_is_quoted_once() -> None:
-    article = ready(
-        "a", "It will cost 264 million crowns to build. It will cost 264 million crowns, not 246."
-    )
+    article = ready("a", "It will cost 264 million crowns in all. It will cost 264 million crowns, not 246.")
     first, second = article.text.split(". ")
     chosen = choose([candidate(article, first), candidate(article, second)])
     assert len(chosen) == 1
@@ -286,14 +283,14 @@ def test_the_newest_comes_first_only_where_that_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("question", "speaker", "words"),
     [
-        ("What does Gabuev expect from military cooperation?", "Alexander Gabuev", "closer military cooperation"),
-        ("What did Idony Hallam say about explaining a delay?", "Idony Hallam", "rather explain a delay than a crack"),
-        ("What does Corwin Stebbe say about the bridge and wind?", "Corwin Stebbe", "never be cancelled for fog"),
+        ("What does Gabuev expect from military cooperation?", "Alexander Gabuev", "closer military"),
+        ("What did Idony Hallam say about explaining a delay?", "Idony Hallam", "rather explain a delay"),
+        ("What does Corwin Stebbe say of the bridge and wind?", "Corwin Stebbe", "never be cancelled"),
         ("What did Célie Marchbank say about being cheated?", "Célie Marchbank", "rather be cheated once"),
         ("What did Gideon Marl say about the mistake in the table?", "Gideon Marl", "so was the mistake"),
-        ("What does Mirabel Tooke say about where the books have gone?", "Mirabel Tooke", "where the books have gone"),
+        ("What does Mirabel Tooke say about the books?", "Mirabel Tooke", "books"),
     ],
-)  # fmt: skip
+)
 def test_who_is_asked_for_answers_in_their_own_words(
     generation: Generation, question: str, speaker: str, words: str
 ) -> None:
@@ -325,7 +322,8 @@ def test_two_papers_with_two_figures_are_both_quoted(generation: Generation) -> 
     """The first estimate of the bridge was wrong; who asks for the cost is shown both."""
     got = ask(generation, "How many million crowns will the planned bridge cost?", min_confidence=0)
     text = " ".join(citation.quote.text for citation in got.proof.citations)
-    assert "264 million" in text or "246 million" in text
+    assert "264 million" in text
+    assert "246 million" in text
 
 
 def test_without_the_vectors_of_tokens_sentences_are_weighed_as_well(

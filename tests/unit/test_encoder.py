@@ -24,8 +24,13 @@ from transformers import AutoTokenizer, BertConfig, BertModel
 
 from indexer.encoder import Encoder, Facts, export, fingerprint, locate
 from indexer.errors import DamagedError, EncoderError
+from indexer.folder import IndexFolder
+from indexer.generation import open_best
 from indexer.models import Vectors
 from indexer.settings import DEFAULT_MODEL
+from service.answering import answer
+from service.retrieval import SearchQuery, search
+from tests.conftest import build_index
 
 TEXTS = [
     "Who said so?",
@@ -270,6 +275,24 @@ def test_a_model_run_by_sentence_transformers_tells_nothing_of_single_tokens(bag
         assert encoded.tokens.shape[0] == 0
         assert encoded.spans == []
         assert encoded.vector.shape == (16,)
+
+
+def test_an_index_of_a_model_without_token_vectors_is_searched_and_answers(
+    bag: Exported, tmp_path: Path
+) -> None:
+    """What it tells of a question is then its words alone."""
+    told = tmp_path / "told.txt"
+    told.write_text("The lighthouse at Gull Point was sold to a painter.\n\nNobody lives there.", "utf-8")
+    manifest = build_index(tmp_path / "index", told, model=str(bag.source))
+    assert manifest.settings["token_bits"] == 0
+    with foreign_warnings(), open_best(IndexFolder(tmp_path / "index"), pytest.fail) as generation:
+        assert generation.tokens is None
+        query = SearchQuery("Who bought the lighthouse at Gull Point?")
+        assert [hit.article.id for hit in search(generation, query).hits] == ["told"]
+        got = answer(generation, query, min_confidence=0.0)
+    (citation, *_) = got.proof.citations
+    assert citation.quote.text == "The lighthouse at Gull Point was sold to a painter."
+    assert 0 <= got.confidence <= 1
 
 
 FILES = {

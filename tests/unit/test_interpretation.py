@@ -190,3 +190,10 @@ def test_any_words_of_time_give_days_in_order(words: list[str], today: date) -> 
 def test_what_says_nothing_of_time_is_left_alone(number: int) -> None:
     got = interpret(f"Which bridge has {number} piles?", TUESDAY)
     assert got.findings == []
+
+
+@pytest.mark.parametrize("adverb", ["", "also ", "recently ", "really now ", "not "])
+def test_an_adverb_is_no_part_of_a_name(adverb: str) -> None:
+    got = interpret(f"What has Hallam {adverb}said about the bridge?", TUESDAY).speaker
+    assert got is not None
+    assert (got.name, got.topic) == ("Hallam", "the bridge")

@@ -74,8 +74,8 @@ def test_what_is_written_is_read_row_by_row(
     question = unit_vectors(3, seed=99, dimension=dimension)
     found = index.similarities(question, rows)
     assert [one.shape for one in found] == [(3, lengths[row]) for row in rows]
-    for row, one in zip(rows, found, strict=True):
-        np.testing.assert_allclose(one, index.similarities(question, [row])[0], atol=1e-5)
+    for row, cosines in zip(rows, found, strict=True):
+        np.testing.assert_allclose(cosines, index.similarities(question, [row])[0], atol=1e-5)
     assert index.late_interaction(question, rows).shape == (len(rows),)
 
 
