@@ -23,7 +23,7 @@ _PASSAGES = 6  # read for an answer
 _SENTENCES = 3  # quoted at most
 _MOST_WORDS = 80  # quoted at most, but for a first sentence that is longer
 _FEWEST_WORDS = 4  # of a sentence that can answer something
-_NEAR_BEST = 0.8  # of the best sentence's score, for another to be quoted beside it
+_NEAR_BEST = 0.7  # of the best sentence's score, for another to be quoted beside it
 _REPEATED = 0.6  # of a sentence's words, for another to say the same
 _SAID = 0.2  # what it counts that a sentence has the words of whoever is asked about
 _NEAREST = 3  # passages shown with no_answer
@@ -31,7 +31,7 @@ _MODEL = "extractive"
 _FIT_MATCH, _FIT_OVERLAP, _FIT_INTERCEPT = 10.0, 3.7, -8.0
 _UNDATED = datetime.min.replace(tzinfo=UTC)
 # A sentence that begins so says whom or what it speaks of in the one before.
-_LEANS = re.compile(r"(?:He|She|They|It|This|That|These|Those|His|Her|Their|Its|But|And|So)\b", re.ASCII)
+_LEANS = re.compile(r"(?:He|She|They|It|This|That|These|Those|His|Her|Their|Its)\b", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Candidate:
     """A sentence that may answer. `match`: how well the sentence, with its article's title, meets each of the
     question's tokens on average, in [-1, 1]. `overlap` and `passage_overlap`: the share of the question's
     content, weighed by rarity, that the sentence and its passage have words of. `said`: whether it has the
-    words of the speaker who is asked about. `before` is the sentence before it in its paragraph, if any."""
+    words of the speaker who is asked about. `before` is the sentence before it in its passage, if any."""
 
     hit: Hit
     place: Span
@@ -127,9 +127,7 @@ def weigh(generation: Generation, query: SearchQuery, hits: Sequence[Hit]) -> li
                         overlap(generation, weights, text),
                         around,
                         said=any(place.start < one.end and one.start < place.end for one in words),
-                        before=before
-                        if before and "\n" not in hit.article.text[before.end : place.start]
-                        else None,
+                        before=before,
                     )
                 )
             before = place
@@ -183,13 +181,15 @@ def choose(candidates: Sequence[Candidate], *, newest: bool = False) -> list[Can
     for candidate in candidates:
         if candidate.score < _NEAR_BEST * candidates[0].score or len(chosen) == _SENTENCES:
             break
-        if any(_repeats(candidate, other) for other in chosen):
+        more = len(candidate.text.split())
+        if chosen and (words + more > _MOST_WORDS or any(_repeats(candidate, other) for other in chosen)):
             continue
-        words += len(candidate.text.split())
-        if chosen and words > _MOST_WORDS:
-            break
+        words += more
         chosen.append(candidate)
-    chosen = [_with_what_it_leans_on(one, chosen, _MOST_WORDS - words) for one in chosen]
+    for at, candidate in enumerate(chosen):
+        whole = _with_what_it_leans_on(candidate, chosen, _MOST_WORDS - words)
+        words += len(whole.text.split()) - len(candidate.text.split())
+        chosen[at] = whole
     if newest:
         chosen.sort(key=lambda one: one.hit.article.moment or _UNDATED, reverse=True)
     return chosen
