@@ -6,6 +6,7 @@ then a few levels a number, the same for all, lose little. With two bits a token
 bytes instead of 1,536.
 """
 
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -37,7 +38,7 @@ class TokenVectorWriter:
         self._folder = folder
         self._levels = _LEVELS[bits]
         self._bits = bits
-        self._starts = [0]
+        self._starts = array("q", [0])
         self._stream: BinaryIO = (folder / _CODES).open("wb")
 
     def encode(self, tokens: TokenVectors) -> Codes:
@@ -69,7 +70,7 @@ class TokenVectorWriter:
     ) -> None:
         self._stream.close()
         if error is None:
-            np.save(self._folder / _STARTS, np.array(self._starts, np.int64), allow_pickle=False)
+            np.save(self._folder / _STARTS, np.asarray(self._starts), allow_pickle=False)
 
 
 class TokenVectorIndex:

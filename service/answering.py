@@ -106,13 +106,13 @@ def answer(generation: Generation, query: SearchQuery, *, min_confidence: float)
 def weigh(generation: Generation, query: SearchQuery, hits: Sequence[Hit]) -> list[Candidate]:
     """Every sentence of the hits, the most promising first."""
     weights = {
-        term: generation.fulltext.rarity(term) for term in generation.fulltext.content_terms(query.text)
+        term: generation.fulltext.rarity(term) for term in generation.fulltext.content_terms(query.matter)
     }
     said = (
         said_by(generation.corpus, query.speaker, [hit.article.id for hit in hits]) if query.speaker else {}
     )
     candidates = []
-    for hit, found in zip(hits, _read(generation, query.text, hits), strict=True):
+    for hit, found in zip(hits, _read(generation, query.matter, hits), strict=True):
         words = [quotation.place for quotation in said.get(hit.article.id, [])]
         around = overlap(generation, weights, encoded_text(hit.article, hit.passage.span))
         before = None
@@ -181,15 +181,14 @@ def choose(candidates: Sequence[Candidate], *, newest: bool = False) -> list[Can
     for candidate in candidates:
         if candidate.score < _NEAR_BEST * candidates[0].score or len(chosen) == _SENTENCES:
             break
-        more = len(candidate.text.split())
-        if chosen and (words + more > _MOST_WORDS or any(_repeats(candidate, other) for other in chosen)):
+        if any(_repeats(candidate, other) for other in chosen):
             continue
-        words += more
-        chosen.append(candidate)
-    for at, candidate in enumerate(chosen):
-        whole = _with_what_it_leans_on(candidate, chosen, _MOST_WORDS - words)
-        words += len(whole.text.split()) - len(candidate.text.split())
-        chosen[at] = whole
+        for one in (_with_what_it_leans_on(candidate, chosen), candidate):
+            more = len(one.text.split())
+            if words + more <= _MOST_WORDS or (not chosen and one is candidate):
+                words += more
+                chosen.append(one)
+                break
     if newest:
         chosen.sort(key=lambda one: one.hit.article.moment or _UNDATED, reverse=True)
     return chosen
@@ -204,12 +203,13 @@ def _repeats(candidate: Candidate, other: Candidate) -> bool:
     return len(ours & theirs) >= _REPEATED * min(len(ours), len(theirs))
 
 
-def _with_what_it_leans_on(candidate: Candidate, chosen: Sequence[Candidate], words_left: int) -> Candidate:
-    """A sentence together with the one before it, where it begins with "He" or the like."""
+def _with_what_it_leans_on(candidate: Candidate, chosen: Sequence[Candidate]) -> Candidate:
+    """A sentence together with the one before it, where it begins with "He" or the like and that one is
+    not quoted yet."""
     before = candidate.before
-    if before is None or not _LEANS.match(candidate.text) or any(before == one.place for one in chosen):
+    if before is None or not _LEANS.match(candidate.text):
         return candidate
-    if len(candidate.hit.article.text[slice(*before)].split()) > words_left:
+    if any(other.place.start <= before.start < other.place.end for other in chosen):
         return candidate
     return replace(candidate, place=Span(before.start, candidate.place.end))
 

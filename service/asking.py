@@ -62,7 +62,17 @@ def understand(
     if applies and bounded:
         query = replace(query, filters=bounded)
     ignored = () if applies else tuple(one for one in found.findings if one.kind == "published")
-    query = replace(query, days=_days(found), newest=found.newest_first, speaker=_speaker(found))
+    query = replace(
+        query,
+        days=_days(found),
+        newest=found.newest_first,
+        speaker=_speaker(found),
+        aside=tuple(
+            one.span
+            for one in found.findings
+            if one.kind == "newest_first" or (one.kind == "published" and applies)
+        ),
+    )
     return Understood(
         query,
         whole.changed,

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from indexer.corpus import Corpus
 from indexer.duplicates import shingles
 from indexer.generation import Generation
-from indexer.models import EVERYTHING, Article, Encoded, Filters, Mask, Passage, Rows, Scores
+from indexer.models import EVERYTHING, Article, Encoded, Filters, Mask, Passage, Rows, Scores, Span
 from indexer.passages import encoded_text, sentences
 
 Mode = Literal["hybrid", "dense", "lexical"]
@@ -55,7 +55,8 @@ class SearchQuery:
     the copies of one story are one result.
 
     Passages that speak of one of the `days`, first to last, are found as if the text named it. With `newest`
-    newer articles are preferred, with a `speaker` those words.
+    newer articles are preferred, with a `speaker` those words. `aside` are the places of the text that
+    these preferences or the filters speak for.
     """
 
     text: str
@@ -69,7 +70,16 @@ class SearchQuery:
     days: tuple[tuple[date, date], ...] = ()
     newest: bool = False
     speaker: str | None = None
+    aside: tuple[Span, ...] = ()
     rescoring: Rescoring = DEFAULT_RESCORING
+
+    @property
+    def matter(self) -> str:
+        """The text without what is aside: what articles should speak of."""
+        kept = list(self.text)
+        for span in self.aside:
+            kept[slice(*span)] = " " * (span.end - span.start)
+        return " ".join("".join(kept).split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +126,8 @@ def search(generation: Generation, query: SearchQuery) -> Results:
     `sort="date"` the best hundred of each ranking are put in order of time, newest first,
     undated last.
     """
-    encoded = generation.encoder.encode_query(query.text) if query.mode != "lexical" else None
-    terms = generation.fulltext.terms(query.text) if query.mode != "dense" else []
+    encoded = generation.encoder.encode_query(query.matter) if query.mode != "lexical" else None
+    terms = generation.fulltext.terms(query.matter) if query.mode != "dense" else []
     allowed = generation.corpus.allowed(query.filters)
     wanted = query.offset + query.limit + 1
     depth = _SCALED_DEPTH if query.sort == "date" else max(_SCALED_DEPTH, wanted)
