@@ -183,12 +183,13 @@ def choose(candidates: Sequence[Candidate], *, newest: bool = False) -> list[Can
             break
         if any(_repeats(candidate, other) for other in chosen):
             continue
-        for one in (_with_what_it_leans_on(candidate, chosen), candidate):
-            more = len(one.text.split())
-            if words + more <= _MOST_WORDS or (not chosen and one is candidate):
-                words += more
-                chosen.append(one)
-                break
+        whole = _with_what_it_leans_on(candidate, chosen)
+        if words + len(whole.text.split()) > _MOST_WORDS:
+            if chosen:
+                continue
+            whole = candidate
+        words += len(whole.text.split())
+        chosen.append(whole)
     if newest:
         chosen.sort(key=lambda one: one.hit.article.moment or _UNDATED, reverse=True)
     return chosen
@@ -209,7 +210,8 @@ def _with_what_it_leans_on(candidate: Candidate, chosen: Sequence[Candidate]) ->
     before = candidate.before
     if before is None or not _LEANS.match(candidate.text):
         return candidate
-    if any(other.place.start <= before.start < other.place.end for other in chosen):
+    quoted = [other.place for other in chosen if other.hit.article.id == candidate.hit.article.id]
+    if any(place.start <= before.start < place.end for place in quoted):
         return candidate
     return replace(candidate, place=Span(before.start, candidate.place.end))
 
