@@ -14,6 +14,7 @@ from typing import BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from indexer.errors import DamagedError
 from indexer.models import TokenVectors
@@ -77,7 +78,12 @@ class TokenVectorIndex:
     """Maps a folder that `TokenVectorWriter` filled."""
 
     def __init__(self, folder: Path, *, dimension: int, bits: int) -> None:
-        """Raises DamagedError where the folder holds something else."""
+        """Raises DamagedError where the folder holds something else.
+
+        From here on the process computes products on one thread: questions are answered side by side, and
+        threads of numpy's that spin after a product of 2 ms held up FAISS for 15.
+        """
+        threadpool_limits(limits=1, user_api="blas")
         try:
             self._starts = np.load(folder / _STARTS, allow_pickle=False)
             width = dimension * bits // 8
