@@ -1,7 +1,7 @@
 """How good search and answers are on judged questions, by the field's measures.
 
-A collection is a folder in BEIR layout (`corpus.jsonl`, `queries.jsonl`, `qrels/test.tsv`), whose questions may
-carry an `answer`; or a file in the format of SQuAD 2.0, whose paragraphs are the corpus.
+A collection is a folder in BEIR layout (`corpus.jsonl`, `queries.jsonl`, `qrels/test.tsv`), whose questions
+may carry an `answer`; or a file in the format of SQuAD 2.0, whose paragraphs are the corpus.
 """
 
 import csv

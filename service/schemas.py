@@ -24,8 +24,7 @@ from indexer.generation import Generation
 from indexer.models import Article, DatedBy, Filters, Span, Version
 from indexer.stories import changes, history
 from service.answering import Answer
-from service.asking import Understood, understand
-from service.conversation import Turn
+from service.asking import Turn, Understood, understand
 from service.evidence import Citation
 from service.quoting import QuoteHit, Quotes, QuotesQuery
 from service.retrieval import (

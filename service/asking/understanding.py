@@ -7,9 +7,9 @@ from functools import partial
 
 from indexer.generation import Generation
 from indexer.models import Filters
-from service.conversation import Turn, rewrite
-from service.events import event_days
-from service.interpretation import Finding, Interpretation, interpret
+from service.asking.conversation import Turn, rewrite
+from service.asking.events import event_days
+from service.asking.interpretation import Finding, Interpretation, interpret
 from service.retrieval import SearchQuery
 
 _NOT_THEN = "no article was published then, so the question is asked of all"
