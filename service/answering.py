@@ -28,7 +28,7 @@ _REPEATED = 0.6  # of a sentence's words, for another to say the same
 _SAID = 0.2  # what it counts that a sentence has the words of whoever is asked about
 _NEAREST = 3  # passages shown with no_answer
 _MODEL = "extractive"
-_FIT_MATCH, _FIT_OVERLAP, _FIT_INTERCEPT = 10.0, 3.7, -8.0
+_FIT_MATCH, _FIT_OVERLAP, _FIT_SAID, _FIT_INTERCEPT = 10.0, 3.7, 1.0, -8.0
 _UNDATED = datetime.min.replace(tzinfo=UTC)
 # A sentence that begins so says whom or what it speaks of in the one before.
 _LEANS = re.compile(r"(?:He|She|They|It|This|That|These|Those|His|Her|Their|Its)\b", re.ASCII)
@@ -167,11 +167,13 @@ def confidence(candidates: Sequence[Candidate]) -> float:
     """How likely the articles answer the question, in [0, 1].
 
     A logistic fit over the best match and the best passage, in which answerable and unanswerable questions
-    weigh alike.
+    weigh alike. That the best sentence has the words of whoever is asked about counts beside it.
     """
     match = max((candidate.match for candidate in candidates), default=0.0)
     around = max((candidate.passage_overlap for candidate in candidates), default=0.0)
-    return 1 / (1 + math.exp(-(_FIT_MATCH * match + _FIT_OVERLAP * around + _FIT_INTERCEPT)))
+    said = bool(candidates) and candidates[0].said
+    odds = _FIT_MATCH * match + _FIT_OVERLAP * around + _FIT_SAID * said + _FIT_INTERCEPT
+    return 1 / (1 + math.exp(-odds))
 
 
 def choose(candidates: Sequence[Candidate], *, newest: bool = False) -> list[Candidate]:

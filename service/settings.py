@@ -36,7 +36,7 @@ class Settings(IndexSettings):
     ] = ""
     min_confidence: Annotated[
         float, Field(ge=0, le=1, description="an answer below it becomes no_answer")
-    ] = 0.5
+    ] = 0.82
 
     @classmethod
     def settings_customise_sources(
