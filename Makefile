@@ -5,6 +5,10 @@ BIN := $(VENV)/bin
 # PyPI's torch for Linux brings gigabytes of CUDA; another index can be named here, such as
 # https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
+# Judged collections, where there are any.
+EVAL := $(or $(DATELINE_EVAL),../shared/eval)
+JUDGED := $(wildcard $(addprefix $(EVAL)/,newsquiz time scifact))
+ANSWERED := $(wildcard $(EVAL)/newsquiz $(EVAL)/squad/dev-v2.0.json)
 HOST ?= 127.0.0.1
 PORT ?= 8000
 
@@ -52,11 +56,13 @@ quality: $(VENV)/.installed ## measure reading, copies, quotes, retrieval and an
 	$(BIN)/python bench/cleaning.py
 	$(BIN)/python bench/duplicates.py
 	$(BIN)/python bench/quotes.py
-	$(BIN)/python bench/retrieval.py
-	$(BIN)/python bench/answers.py
+	$(BIN)/dateline index build seeds
+	$(BIN)/dateline eval answers tests/quality/seeds --index index
+	$(if $(JUDGED),$(BIN)/dateline eval retrieval $(JUDGED),@echo "retrieval skipped: $(EVAL) is not there")
+	$(if $(ANSWERED),$(BIN)/dateline eval answers $(ANSWERED) --limit 2000)
 
 volume: $(VENV)/.installed ## build from a large dump: memory, speed, whether the report adds up (DATELINE_EVAL)
 	$(BIN)/python bench/volume.py
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) index index-bench dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) index index-eval dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -30,7 +30,7 @@ from indexer.sources.document import place_of
 from indexer.tokenvectors import Codes, TokenVectorWriter
 from indexer.vectors import VectorIndex
 
-_WINDOW = 4096  # passages whose texts are in memory at a time
+_WINDOW = 1024  # passages whose texts and token vectors are in memory at a time
 _CONTEXT_TOKENS = 56  # left free in the encoder's window for title, date and special tokens
 
 

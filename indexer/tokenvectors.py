@@ -6,6 +6,7 @@ then a few levels a number, the same for all, lose little. With two bits a token
 bytes instead of 1,536.
 """
 
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +14,7 @@ from typing import BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from indexer.errors import DamagedError
 from indexer.models import TokenVectors
@@ -37,7 +39,7 @@ class TokenVectorWriter:
         self._folder = folder
         self._levels = _LEVELS[bits]
         self._bits = bits
-        self._starts = [0]
+        self._starts = array("q", [0])
         self._stream: BinaryIO = (folder / _CODES).open("wb")
 
     def encode(self, tokens: TokenVectors) -> Codes:
@@ -69,14 +71,19 @@ class TokenVectorWriter:
     ) -> None:
         self._stream.close()
         if error is None:
-            np.save(self._folder / _STARTS, np.array(self._starts, np.int64), allow_pickle=False)
+            np.save(self._folder / _STARTS, np.asarray(self._starts), allow_pickle=False)
 
 
 class TokenVectorIndex:
     """Maps a folder that `TokenVectorWriter` filled."""
 
     def __init__(self, folder: Path, *, dimension: int, bits: int) -> None:
-        """Raises DamagedError where the folder holds something else."""
+        """Raises DamagedError where the folder holds something else.
+
+        From here on the process computes products on one thread: questions are answered side by side, and
+        threads of numpy's that spin after a product of 2 ms held up FAISS for 15.
+        """
+        threadpool_limits(limits=1, user_api="blas")
         try:
             self._starts = np.load(folder / _STARTS, allow_pickle=False)
             width = dimension * bits // 8

@@ -23,15 +23,15 @@ _PASSAGES = 6  # read for an answer
 _SENTENCES = 3  # quoted at most
 _MOST_WORDS = 80  # quoted at most, but for a first sentence that is longer
 _FEWEST_WORDS = 4  # of a sentence that can answer something
-_NEAR_BEST = 0.8  # of the best sentence's score, for another to be quoted beside it
+_NEAR_BEST = 0.7  # of the best sentence's score, for another to be quoted beside it
 _REPEATED = 0.6  # of a sentence's words, for another to say the same
 _SAID = 0.2  # what it counts that a sentence has the words of whoever is asked about
 _NEAREST = 3  # passages shown with no_answer
 _MODEL = "extractive"
-_FIT_MATCH, _FIT_OVERLAP, _FIT_INTERCEPT = 10.0, 3.7, -8.0
+_FIT_MATCH, _FIT_OVERLAP, _FIT_SAID, _FIT_INTERCEPT = 10.0, 3.7, 1.0, -8.0
 _UNDATED = datetime.min.replace(tzinfo=UTC)
 # A sentence that begins so says whom or what it speaks of in the one before.
-_LEANS = re.compile(r"(?:He|She|They|It|This|That|These|Those|His|Her|Their|Its|But|And|So)\b", re.ASCII)
+_LEANS = re.compile(r"(?:He|She|They|It|This|That|These|Those|His|Her|Their|Its)\b", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Candidate:
     """A sentence that may answer. `match`: how well the sentence, with its article's title, meets each of the
     question's tokens on average, in [-1, 1]. `overlap` and `passage_overlap`: the share of the question's
     content, weighed by rarity, that the sentence and its passage have words of. `said`: whether it has the
-    words of the speaker who is asked about. `before` is the sentence before it in its paragraph, if any."""
+    words of the speaker who is asked about. `before` is the sentence before it in its passage, if any."""
 
     hit: Hit
     place: Span
@@ -106,13 +106,13 @@ def answer(generation: Generation, query: SearchQuery, *, min_confidence: float)
 def weigh(generation: Generation, query: SearchQuery, hits: Sequence[Hit]) -> list[Candidate]:
     """Every sentence of the hits, the most promising first."""
     weights = {
-        term: generation.fulltext.rarity(term) for term in generation.fulltext.content_terms(query.text)
+        term: generation.fulltext.rarity(term) for term in generation.fulltext.content_terms(query.matter)
     }
     said = (
         said_by(generation.corpus, query.speaker, [hit.article.id for hit in hits]) if query.speaker else {}
     )
     candidates = []
-    for hit, found in zip(hits, _read(generation, query.text, hits), strict=True):
+    for hit, found in zip(hits, _read(generation, query.matter, hits), strict=True):
         words = [quotation.place for quotation in said.get(hit.article.id, [])]
         around = overlap(generation, weights, encoded_text(hit.article, hit.passage.span))
         before = None
@@ -127,9 +127,7 @@ def weigh(generation: Generation, query: SearchQuery, hits: Sequence[Hit]) -> li
                         overlap(generation, weights, text),
                         around,
                         said=any(place.start < one.end and one.start < place.end for one in words),
-                        before=before
-                        if before and "\n" not in hit.article.text[before.end : place.start]
-                        else None,
+                        before=before,
                     )
                 )
             before = place
@@ -169,11 +167,13 @@ def confidence(candidates: Sequence[Candidate]) -> float:
     """How likely the articles answer the question, in [0, 1].
 
     A logistic fit over the best match and the best passage, in which answerable and unanswerable questions
-    weigh alike.
+    weigh alike. That the best sentence has the words of whoever is asked about counts beside it.
     """
     match = max((candidate.match for candidate in candidates), default=0.0)
     around = max((candidate.passage_overlap for candidate in candidates), default=0.0)
-    return 1 / (1 + math.exp(-(_FIT_MATCH * match + _FIT_OVERLAP * around + _FIT_INTERCEPT)))
+    said = bool(candidates) and candidates[0].said
+    odds = _FIT_MATCH * match + _FIT_OVERLAP * around + _FIT_SAID * said + _FIT_INTERCEPT
+    return 1 / (1 + math.exp(-odds))
 
 
 def choose(candidates: Sequence[Candidate], *, newest: bool = False) -> list[Candidate]:
@@ -185,14 +185,13 @@ def choose(candidates: Sequence[Candidate], *, newest: bool = False) -> list[Can
             break
         if any(_repeats(candidate, other) for other in chosen):
             continue
-        held = len(candidate.text.split())
-        if chosen and words + held > _MOST_WORDS:
-            break
-        words += held
-        chosen.append(candidate)
-    for at, one in enumerate(chosen):
-        chosen[at] = _with_what_it_leans_on(one, chosen, _MOST_WORDS - words)
-        words += len(chosen[at].text.split()) - len(one.text.split())
+        whole = _with_what_it_leans_on(candidate, chosen)
+        if words + len(whole.text.split()) > _MOST_WORDS:
+            if chosen:
+                continue
+            whole = candidate
+        words += len(whole.text.split())
+        chosen.append(whole)
     if newest:
         chosen.sort(key=lambda one: one.hit.article.moment or _UNDATED, reverse=True)
     return chosen
@@ -207,12 +206,14 @@ def _repeats(candidate: Candidate, other: Candidate) -> bool:
     return len(ours & theirs) >= _REPEATED * min(len(ours), len(theirs))
 
 
-def _with_what_it_leans_on(candidate: Candidate, chosen: Sequence[Candidate], words_left: int) -> Candidate:
-    """A sentence together with the one before it, where it begins with "He" or the like."""
+def _with_what_it_leans_on(candidate: Candidate, chosen: Sequence[Candidate]) -> Candidate:
+    """A sentence together with the one before it, where it begins with "He" or the like and that one is
+    not quoted yet."""
     before = candidate.before
-    if before is None or not _LEANS.match(candidate.text) or any(before == one.place for one in chosen):
+    if before is None or not _LEANS.match(candidate.text):
         return candidate
-    if len(candidate.hit.article.text[slice(*before)].split()) > words_left:
+    quoted = [other.place for other in chosen if other.hit.article.id == candidate.hit.article.id]
+    if any(place.start <= before.start < place.end for place in quoted):
         return candidate
     return replace(candidate, place=Span(before.start, candidate.place.end))
 

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import problems
 from service.problems import problem
+from service.reranking import rescoring_by
 from service.routes import answer, health, quotes, search
 from service.served import Served
 from service.settings import Settings
@@ -43,6 +44,7 @@ def create_app(settings: Settings, served: Served) -> FastAPI:
         redoc_url=None,
     )
     app.state.settings = settings
+    app.state.rescoring = rescoring_by(settings)
     app.state.served = served
     app.add_middleware(_BodyLimit, max_bytes=settings.max_body_bytes)
     problems.install(app)

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from indexer.corpus import Corpus
 from indexer.duplicates import shingles
 from indexer.generation import Generation
-from indexer.models import EVERYTHING, Article, Filters, Mask, Passage, Rows, Scores
-from indexer.passages import sentences
+from indexer.models import EVERYTHING, Article, Encoded, Filters, Mask, Passage, Rows, Scores, Span
+from indexer.passages import encoded_text, sentences
 
 Mode = Literal["hybrid", "dense", "lexical"]
 Sort = Literal["relevance", "date"]
@@ -33,13 +33,30 @@ _COPIED = 0.4  # of a sentence's three-word runs, for another text to say the sa
 _AS_GOOD = 0.8  # of the best copy's score
 
 
+Judge = Callable[[str, Sequence[str]], Scores]
+"""How well each of some texts answers a question: a cross-encoder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rescoring:
+    """How many passages of the joint ranking are put in order once more, none with 0: by late interaction
+    and their score, or by a judge alone where there is one."""
+
+    most: int = 20
+    judge: Judge | None = None
+
+
+DEFAULT_RESCORING = Rescoring()
+
+
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
     """What to look for and how much of it; `offset` counts results, not passages. With `collapse`
     the copies of one story are one result.
 
     Passages that speak of one of the `days`, first to last, are found as if the text named it. With `newest`
-    newer articles are preferred, with a `speaker` those words.
+    newer articles are preferred, with a `speaker` those words. `aside` are the places of the text that
+    these preferences or the filters speak for.
     """
 
     text: str
@@ -53,8 +70,16 @@ class SearchQuery:
     days: tuple[tuple[date, date], ...] = ()
     newest: bool = False
     speaker: str | None = None
-    rescored: int = 20
-    """How many passages of the joint ranking are put in order by late interaction; 0 leaves it."""
+    aside: tuple[Span, ...] = ()
+    rescoring: Rescoring = DEFAULT_RESCORING
+
+    @property
+    def matter(self) -> str:
+        """The text without what is aside: what articles should speak of."""
+        kept = list(self.text)
+        for span in self.aside:
+            kept[slice(*span)] = " " * (span.end - span.start)
+        return " ".join("".join(kept).split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +126,18 @@ def search(generation: Generation, query: SearchQuery) -> Results:
     `sort="date"` the best hundred of each ranking are put in order of time, newest first,
     undated last.
     """
-    encoded = generation.encoder.encode_query(query.text) if query.mode != "lexical" else None
-    terms = generation.fulltext.terms(query.text) if query.mode != "dense" else []
+    encoded = generation.encoder.encode_query(query.matter) if query.mode != "lexical" else None
+    terms = generation.fulltext.terms(query.matter) if query.mode != "dense" else []
     allowed = generation.corpus.allowed(query.filters)
     wanted = query.offset + query.limit + 1
     depth = _SCALED_DEPTH if query.sort == "date" else max(_SCALED_DEPTH, wanted)
-    # Read deeper, the ranking begins with the same passages: they are compared once.
-    tokens = generation.tokens if query.mode == "hybrid" else None
-    late = cache(partial(tokens.late_interaction, encoded.tokens)) if tokens and encoded else None
+    rescored = _rescorer(generation, query, encoded)
     while True:
         dense = generation.vectors.search(encoded.vector, depth, allowed) if encoded else _NOTHING
         lexical = generation.fulltext.search(terms, depth, query.filters, query.days) if terms else _NOTHING
         fused = fuse(dense, lexical)
-        if late:
-            fused = rescore(fused, query.rescored, late)
+        if rescored:
+            fused = rescored(fused)
         if query.newest or query.days or query.speaker:
             fused = prefer(generation, fused, query)
         found = _distinct(generation, fused, query)
@@ -152,21 +175,46 @@ def fuse(dense: Ranking, lexical: Ranking) -> list[Fused]:
     return sorted(fused, key=lambda one: (-one.score, one.best_rank, one.row))
 
 
-def rescore(
-    fused: list[Fused], most: int, late_interaction: Callable[[tuple[int, ...]], Scores]
-) -> list[Fused]:
-    """The ranking with its first `most` passages in the order of late interaction and fused score together.
+def _rescorer(
+    generation: Generation, query: SearchQuery, encoded: Encoded | None
+) -> Callable[[list[Fused]], list[Fused]] | None:
+    """What puts the first passages in order; None where nothing does.
 
     A passage's vector is one for all that it says; its tokens' vectors tell whether it has what the
-    question asks for. The scores stay between those of the first and the last that are put in order, so
-    whatever lies below stays below, on every page.
+    question asks for.
+    """
+    if query.mode != "hybrid" or not query.rescoring.most:
+        return None
+    # Read deeper, the ranking begins with the same passages: they are judged once.
+    if judge := query.rescoring.judge:
+
+        @cache
+        def judged(rows: tuple[int, ...]) -> Scores:
+            read = generation.corpus.read(rows)
+            return judge(query.text, [encoded_text(article, passage.span) for passage, article in read])
+
+        return partial(rescore, scores=judged, most=query.rescoring.most, weight=1.0)
+    if generation.tokens and encoded:
+        late = cache(partial(generation.tokens.late_interaction, encoded.tokens))
+        return partial(rescore, scores=late, most=query.rescoring.most, weight=_LATE)
+    return None
+
+
+def rescore(
+    fused: list[Fused], *, scores: Callable[[tuple[int, ...]], Scores], most: int, weight: float
+) -> list[Fused]:
+    """The ranking with its first `most` passages in the order of other scores of theirs, which count
+    `weight` against the fused ones.
+
+    The scores stay between those of the first and the last that are put in order, so whatever lies below
+    stays below, on every page.
     """
     top = fused[:most]
     if len(top) < 2:  # noqa: PLR2004
         return fused
-    late = _between(late_interaction(tuple(one.row for one in top)))
+    other = _between(scores(tuple(one.row for one in top)))
     before = _between(np.array([one.score for one in top]))
-    joint = _LATE * late + (1 - _LATE) * before
+    joint = weight * other + (1 - weight) * before
     floor, height = top[-1].score, top[0].score - top[-1].score
     ordered = [
         replace(one, score=floor + height * float(score)) for one, score in zip(top, joint, strict=True)

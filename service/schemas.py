@@ -24,11 +24,20 @@ from indexer.generation import Generation
 from indexer.models import Article, DatedBy, Filters, Span, Version
 from indexer.stories import changes, history
 from service.answering import Answer
-from service.asking import Understood, understand
-from service.conversation import Turn
+from service.asking import Turn, Understood, understand
 from service.evidence import Citation
 from service.quoting import QuoteHit, Quotes, QuotesQuery
-from service.retrieval import GroupBy, Hit, Mode, Results, SearchQuery, Sort, also_in
+from service.retrieval import (
+    DEFAULT_RESCORING,
+    GroupBy,
+    Hit,
+    Mode,
+    Rescoring,
+    Results,
+    SearchQuery,
+    Sort,
+    also_in,
+)
 
 MAX_QUERY = 2000  # characters
 MAX_LIMIT = 100
@@ -127,8 +136,7 @@ class SearchIn(_Asking):
     collapse: StrictBool = True
     highlight: StrictBool = True
 
-    def to_query(self, rescored: int) -> SearchQuery:
-        """`rescored`: how many passages late interaction puts in order."""
+    def to_query(self, rescoring: Rescoring = DEFAULT_RESCORING) -> SearchQuery:
         return SearchQuery(
             text=self.query,
             limit=self.limit,
@@ -138,7 +146,7 @@ class SearchIn(_Asking):
             sort=self.sort,
             group_by=self.group_by,
             collapse=self.collapse,
-            rescored=rescored,
+            rescoring=rescoring,
         )
 
 
@@ -204,8 +212,8 @@ class AnswerIn(_Asking):
 
     turns: Annotated[list[TurnIn], Field(max_length=_MOST_TURNS)] = []
 
-    def to_query(self, rescored: int) -> SearchQuery:
-        return SearchQuery(self.query, filters=self.filters.to_filters(), rescored=rescored)
+    def to_query(self, rescoring: Rescoring = DEFAULT_RESCORING) -> SearchQuery:
+        return SearchQuery(self.query, filters=self.filters.to_filters(), rescoring=rescoring)
 
     def to_turns(self) -> list[Turn]:
         return [Turn(turn.query, turn.answer) for turn in self.turns]

@@ -29,11 +29,14 @@ class Settings(IndexSettings):
         int, Field(ge=1024, le=1 << 30, description="the largest request body taken")
     ] = 1 << 20
     rescored_passages: Annotated[
-        int, Field(ge=0, le=100, description="passages that late interaction puts in order; 0 does without")
+        int, Field(ge=0, le=100, description="passages of a question put in order once more; 0 does without")
     ] = 20
+    reranker: Annotated[
+        str, Field(description="cross-encoder that does this, a hub name or a folder; else late interaction")
+    ] = ""
     min_confidence: Annotated[
         float, Field(ge=0, le=1, description="an answer below it becomes no_answer")
-    ] = 0.5
+    ] = 0.82
 
     @classmethod
     def settings_customise_sources(

@@ -21,7 +21,8 @@ from service import evaluation
 from service.answering import Answer, answer
 from service.asking import Understood
 from service.quoting import quotes
-from service.retrieval import SearchQuery, also_in, search
+from service.reranking import rescoring_by
+from service.retrieval import Rescoring, SearchQuery, also_in, search
 from service.schemas import (
     AnswerIn,
     AnswerOut,
@@ -41,7 +42,7 @@ _MOST_COPIES = 5  # named
 def print_search(settings: Settings, *, as_json: bool, **asked: object) -> None:
     """Prints the passages for what `SearchIn` describes. Raises UsageError where it makes no sense."""
     request = validated(SearchIn, **asked)
-    query = request.to_query(settings.rescored_passages)
+    query = request.to_query(rescoring_by(settings))
     with _opened(settings) as generation:
         understood = request.understood(generation, query)
         hits = search(generation, understood.query).hits
@@ -89,7 +90,7 @@ def print_quotes(settings: Settings, *, as_json: bool, **asked: object) -> None:
 def print_answer(settings: Settings, *, as_json: bool, **asked: object) -> None:
     """Prints the answer to what `AnswerIn` describes. Raises UsageError where it makes no sense."""
     request = validated(AnswerIn, **asked)
-    query = request.to_query(settings.rescored_passages)
+    query = request.to_query(rescoring_by(settings))
     with _opened(settings) as generation:
         understood = request.understood(generation, query, request.to_turns())
         found = answer(generation, understood.query, min_confidence=settings.min_confidence)
@@ -150,11 +151,11 @@ def print_retrieval(
     if (run or compare) and len(collections) > 1:
         raise UsageError("--run and --compare: give one collection")
     other = evaluation.read_run(compare) if compare else None
-    query = SearchQuery("", rescored=settings.rescored_passages)
+    query = SearchQuery("", rescoring=rescoring_by(settings))
     ways = {
         "default": (query, True),
         "as asked": (query, False),  # its own words about days and speakers unread
-        "plain hybrid": (replace(query, rescored=0), False),
+        "plain hybrid": (replace(query, rescoring=Rescoring(0)), False),
         "dense": (replace(query, mode="dense"), False),
         "lexical": (replace(query, mode="lexical"), False),
     }
@@ -187,7 +188,7 @@ def print_answers(
 ) -> None:
     """Prints how good answers are on each collection."""
     rows = []
-    query = SearchQuery("", rescored=settings.rescored_passages)
+    query = SearchQuery("", rescoring=rescoring_by(settings))
     for path in collections:
         judged = evaluation.sampled(evaluation.read_judged(path, work), limit)
         with _measured(settings, judged, index, work) as generation:

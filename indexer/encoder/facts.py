@@ -16,9 +16,9 @@ _FACTS = "encoder.json"
 class Facts:
     """What a generation says of its encoder; written beside it as JSON.
 
-    `fingerprint` identifies the model's files, `token_dimension` is that of a single token's vector
-    (0 where the model has none), `max_tokens` counts the special tokens (longer texts are truncated),
-    `least_cosine` is the smallest agreement with sentence-transformers that the export measured, in [-1, 1].
+    `fingerprint` identifies the model's files, `token_dimension` is that of a single token's vector (0 where
+    the model has none), `max_tokens` counts the special tokens (longer texts are truncated), `least_cosine`
+    is the smallest agreement with sentence-transformers that the export measured, in [-1, 1].
     """
 
     model: str

@@ -30,6 +30,7 @@ class Speakers:
         self._text = text
         self._names = Names(text)
         self._subjects: list[Subject] = []
+        self._called: dict[str, str] = {}  # by name, "he" or "she"
 
     def opening(self, tokens: list[Token]) -> Who | None:
         """The subject of a sentence that begins with it: a name or a pronoun."""
@@ -87,9 +88,16 @@ class Speakers:
         for one in reversed(self._subjects):
             if one.at < max(paragraph, at - _REACH):
                 break
-            if one.at < at and gender(one.name, one.before) in {pronoun, None}:
-                return None if self._another(pronoun, one, at, quoted) else one.name
+            if one.at < at and self._gender(one.name, one.before) in {pronoun, None}:
+                if self._another(pronoun, one, at, quoted):
+                    return None
+                self._called[one.name] = pronoun
+                return one.name
         return None
+
+    def _gender(self, name: str, before: str = "") -> str | None:
+        """ "he" or "she": by title or name, else as the text has called them before."""
+        return gender(name, before) or self._called.get(name)
 
     def _another(self, pronoun: str, subject: Subject, end: int, quoted: Sequence[Span]) -> bool:
         """Whether somebody else was named since somebody was the subject, and not they again."""
@@ -102,6 +110,6 @@ class Speakers:
             full = self._names.full(word)
             if word == subject.name.rsplit(maxsplit=1)[-1]:
                 another = False
-            elif full in known or self._names.person(full, speaks=False):
-                another = another or gender(full, "") in {pronoun, None}
+            elif full in known or self._names.person(full, speaks=True):
+                another = another or self._gender(full) in {pronoun, None}
         return another

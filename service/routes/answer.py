@@ -15,7 +15,7 @@ router = APIRouter(prefix="/v1", tags=["answer"])
 async def post_answer(request: Request, asked: AnswerIn) -> AnswerOut:
     """Up to three verbatim sentences with their places, each checked against its article."""
     settings: Settings = request.app.state.settings
-    query = asked.to_query(settings.rescored_passages)
+    query = asked.to_query(request.app.state.rescoring)
 
     def work(generation: Generation) -> AnswerOut:
         understood = asked.understood(generation, query, asked.to_turns())

@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1", tags=["search"])
 @router.post("/search")
 async def post_search(request: Request, asked: SearchIn) -> SearchOut:
     """The best passages for a question. A score gives order only."""
-    query = asked.to_query(request.app.state.settings.rescored_passages)
+    query = asked.to_query(request.app.state.rescoring)
 
     def work(generation: Generation) -> SearchOut:
         started = time.perf_counter()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from service.settings import Settings
 from tests.conftest import QUESTIONS
 from tests.integration.test_formats import dateline
 
@@ -79,7 +80,7 @@ def test_answers_are_measured_with_the_settings_of_the_service(seed_index: Path,
     asked = ("eval", "answers", str(QUESTIONS), "--index", str(seed_index), "--json", "--limit", "20")
     (row,) = lines(dateline(tmp_path, *asked))
     assert row["answerable"] + row["unanswerable"] == 20
-    assert row["threshold"] == 0.5
+    assert row["threshold"] == Settings.model_fields["min_confidence"].default
     assert row["verbatim"] == 1.0
     assert 0 <= row["first"] <= row["any"] <= 1
 

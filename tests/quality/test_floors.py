@@ -8,7 +8,7 @@ from service.retrieval import SearchQuery
 from service.settings import Settings
 from tests.conftest import QUESTIONS
 
-ASKED = SearchQuery("", rescored=int(Settings.model_fields["rescored_passages"].default))
+ASKED = SearchQuery("")
 MIN_CONFIDENCE = float(Settings.model_fields["min_confidence"].default)
 
 
@@ -49,13 +49,13 @@ def test_answers_stand_in_what_is_quoted(answered: Answered) -> None:
     assert answered.first is not None
     assert answered.first >= 0.37
     assert answered.any is not None
-    assert answered.any >= 0.52
+    assert answered.any >= 0.59
 
 
 def test_confidence_tells_the_answerable_from_the_unanswerable(answered: Answered) -> None:
     assert answered.auroc is not None
     assert answered.auroc >= 0.80
     assert answered.answered is not None
-    assert answered.answered >= 0.59
+    assert answered.answered >= 0.29
     assert answered.wrongly is not None
-    assert answered.wrongly <= 0.24
+    assert answered.wrongly <= 0.08

@@ -16,7 +16,6 @@ from service.settings import Settings
 from tests.conftest import QUESTIONS, SEED_ID
 
 MIN_CONFIDENCE = float(Settings.model_fields["min_confidence"].default)
-RESCORED = int(Settings.model_fields["rescored_passages"].default)
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ def ask(
     filters: Filters = EVERYTHING,
 ) -> Answer:
     """As the service answers: understood first."""
-    query = SearchQuery(question, filters=filters, rescored=RESCORED)
+    query = SearchQuery(question, filters=filters)
     return answer(generation, understand(generation, query).query, min_confidence=min_confidence)
 
 
@@ -150,9 +149,8 @@ def test_sentences_are_weighed_within_bounds_the_best_first(generation: Generati
         passage = candidate.hit.passage
         assert passage.start <= candidate.place.start < candidate.place.end <= passage.end
         if candidate.before:
-            between = candidate.hit.article.text[candidate.before.end : candidate.place.start]
-            assert between.strip() == ""
-            assert "\n" not in between
+            assert passage.start <= candidate.before.start
+            assert not candidate.hit.article.text[candidate.before.end : candidate.place.start].strip()
     assert choose(candidates)[0].hit == candidates[0].hit
     assert 0 < confidence(candidates) < 1
 
@@ -209,7 +207,7 @@ def test_an_answer_has_three_quotes_and_eighty_words_at_most(
     assert 1 <= len(chosen) <= 3
     assert sum(len(one.text.split()) for one in chosen) <= max(80, len(candidates[0].text.split()))
     assert chosen[0].hit == candidates[0].hit
-    assert all(one.score >= 0.8 * candidates[0].score for one in chosen)
+    assert all(one.score >= 0.7 * candidates[0].score for one in chosen)
 
 
 def test_a_first_sentence_of_any_length_is_quoted_alone() -> None:
@@ -240,7 +238,7 @@ def test_one_article_that_repeats_itself_with_another_figure_is_quoted_once() ->
     assert len(chosen) == 1
 
 
-@pytest.mark.parametrize("opening", ["He", "She", "They", "It", "But", "His"])
+@pytest.mark.parametrize("opening", ["He", "She", "They", "It", "This", "His"])
 def test_a_sentence_that_leans_on_the_one_before_brings_it_along(opening: str) -> None:
     before, own = "Corwin Stebbe steers the ferry.", f"{opening} would rather stay on the water than retire."
     article = ready("a", f"Fog lay on the sound. {before} {own}")

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from indexer.errors import UsageError
 from indexer.generation import Generation
 from indexer.models import EVERYTHING, Filters
-from service.asking import Understood, understand
-from service.conversation import Turn
+from service.asking import Turn, Understood, understand
 from service.retrieval import SearchQuery, search
 
 TODAY = date(2026, 6, 20)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.generation import Generation
-from service.conversation import Rewritten, Turn, rewrite
+from service.asking.conversation import Rewritten, Turn, rewrite
 from service.retrieval import SearchQuery, search
 
 FOLLOWUPS = Path(__file__).resolve().parents[1] / "quality" / "followups.jsonl"

@@ -9,8 +9,8 @@ import pytest
 from indexer.folder import IndexFolder
 from indexer.generation import Generation, open_best
 from indexer.mentions import Days
-from service.events import event_days
-from service.interpretation import interpret
+from service.asking.events import event_days
+from service.asking.interpretation import interpret
 from tests.conftest import build_index
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.mentions import Days
-from service.interpretation import Interpretation, interpret
+from service.asking.interpretation import Interpretation, interpret
 
 TIMES = Path(__file__).resolve().parents[1] / "quality" / "times.jsonl"
 TUESDAY = date(2026, 11, 24)

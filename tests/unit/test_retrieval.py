@@ -12,8 +12,21 @@ from hypothesis import strategies as st
 
 from indexer.generation import Generation
 from indexer.models import Article, Filters, Passage, Scores, TokenVectors
+from indexer.passages import encoded_text
 from service import retrieval
-from service.retrieval import Fused, GroupBy, Hit, Mode, Ranking, SearchQuery, fuse, prefer, rescore, search
+from service.retrieval import (
+    Fused,
+    GroupBy,
+    Hit,
+    Mode,
+    Ranking,
+    Rescoring,
+    SearchQuery,
+    fuse,
+    prefer,
+    rescore,
+    search,
+)
 
 QUESTIONS = [
     "What will the bridge cost?",
@@ -124,7 +137,9 @@ def test_reading_deeper_reorders_nothing(
 def found(
     generation: Generation, text: str, limit: int, group_by: GroupBy = "passage", *, collapse: bool = True
 ) -> list[Hit]:
-    query = SearchQuery(text, limit=limit, group_by=group_by, collapse=collapse, rescored=RESCORED)
+    query = SearchQuery(
+        text, limit=limit, group_by=group_by, collapse=collapse, rescoring=Rescoring(RESCORED)
+    )
     return search(generation, query).hits
 
 
@@ -145,7 +160,12 @@ def test_pages_make_one_long_list(
     more = True
     while more:
         query = SearchQuery(
-            question, limit=7, offset=len(pages), group_by=group_by, collapse=collapse, rescored=RESCORED
+            question,
+            limit=7,
+            offset=len(pages),
+            group_by=group_by,
+            collapse=collapse,
+            rescoring=Rescoring(RESCORED),
         )
         page = search(generation, query)
         assert page.hits
@@ -286,9 +306,9 @@ PREFERENCES: list[dict[str, Any]] = [
 
 
 @settings(deadline=None)
-@given(rankings(SCORES), rankings(SCORES), st.integers(0, 40), st.integers(0, 2**32 - 1))
+@given(rankings(SCORES), rankings(SCORES), st.integers(0, 40), st.floats(0, 1), st.integers(0, 2**32 - 1))
 def test_rescoring_keeps_every_passage_once_and_puts_only_the_first_in_order(
-    dense: Ranking, lexical: Ranking, most: int, seed: int
+    dense: Ranking, lexical: Ranking, most: int, weight: float, seed: int
 ) -> None:
     fused = fuse(dense, lexical)
     asked: list[tuple[int, ...]] = []
@@ -297,7 +317,7 @@ def test_rescoring_keeps_every_passage_once_and_puts_only_the_first_in_order(
         asked.append(rows)
         return np.random.default_rng(seed).uniform(-1, 1, len(rows)).astype(np.float32)
 
-    rescored = rescore(fused, most, late)
+    rescored = rescore(fused, scores=late, most=most, weight=weight)
     assert asked in ([], [tuple(one.row for one in fused[:most])])
     assert {one.row for one in rescored[:most]} == {one.row for one in fused[:most]}
     assert rescored[most:] == fused[most:]
@@ -312,18 +332,25 @@ def test_rescoring_keeps_every_passage_once_and_puts_only_the_first_in_order(
 
 
 @settings(deadline=None)
-@given(rankings(SCORES, min_size=2), st.integers(0, 40))
-def test_late_interaction_that_agrees_changes_no_order(alone: Ranking, most: int) -> None:
+@given(rankings(SCORES, min_size=2), st.integers(0, 40), st.floats(0, 1))
+def test_late_interaction_that_agrees_changes_no_order(alone: Ranking, most: int, weight: float) -> None:
     fused = fuse(alone, ranking([], []))
     agreeing = {one.row: one.score for one in fused}
-    rescored = rescore(fused, most, lambda rows: np.array([agreeing[row] for row in rows], np.float32))
+    rescored = rescore(
+        fused,
+        scores=lambda rows: np.array([agreeing[row] for row in rows], np.float32),
+        most=most,
+        weight=weight,
+    )
     assert [one.row for one in rescored] == [one.row for one in fused]
 
 
 def test_late_interaction_lifts_what_it_prefers() -> None:
     """Of two passages almost alike, the one whose tokens meet the question comes first."""
     fused = fuse(ranking([1, 2, 3], [5, 4.9, 1]), ranking([], []))
-    rescored = rescore(fused, 3, lambda rows: np.array([row == 2 for row in rows], np.float32))
+    rescored = rescore(
+        fused, scores=lambda rows: np.array([row == 2 for row in rows], np.float32), most=3, weight=0.55
+    )
     assert [one.row for one in rescored] == [2, 1, 3]
 
 
@@ -340,15 +367,36 @@ def test_only_what_is_put_in_order_is_compared(
 
     monkeypatch.setattr(generation.tokens, "late_interaction", counting)
     for rescored, mode in ((0, "hybrid"), (7, "hybrid"), (7, "dense"), (7, "lexical")):
-        search(generation, SearchQuery(QUESTIONS[0], rescored=rescored, mode=cast("Mode", mode)))
+        search(generation, SearchQuery(QUESTIONS[0], rescoring=Rescoring(rescored), mode=cast("Mode", mode)))
     assert compared == [7]
+
+
+@pytest.mark.parametrize("which", ["generation", "bare"])
+def test_a_judge_puts_the_first_passages_in_its_own_order(which: str, request: pytest.FixtureRequest) -> None:
+    """Here the shortest text is the best, with token vectors and without."""
+    index: Generation = request.getfixturevalue(which)
+    judged: list[str] = []
+
+    def judge(question: str, texts: Sequence[str]) -> Scores:
+        assert question == QUESTIONS[0]
+        judged.extend(texts)
+        return np.array([-len(text) for text in texts], np.float32)
+
+    query = SearchQuery(QUESTIONS[0], limit=40, group_by="passage", collapse=False)
+    as_found = search(index, replace(query, rescoring=Rescoring(0))).hits
+    ordered = search(index, replace(query, rescoring=Rescoring(6, judge))).hits
+    lengths = [len(encoded_text(hit.article, hit.passage.span)) for hit in ordered[:6]]
+    assert lengths == sorted(lengths)
+    assert len(judged) == 6
+    assert {hit.passage.id for hit in ordered[:6]} == {hit.passage.id for hit in as_found[:6]}
+    assert [hit.passage.id for hit in ordered[6:]] == [hit.passage.id for hit in as_found[6:]]
 
 
 def test_without_the_vectors_of_tokens_search_does_without(generation: Generation, bare: Generation) -> None:
     assert bare.tokens is None
     for question in QUESTIONS:
         with_none = search(bare, SearchQuery(question, limit=50)).hits
-        not_asked = search(generation, SearchQuery(question, limit=50, rescored=0)).hits
+        not_asked = search(generation, SearchQuery(question, limit=50, rescoring=Rescoring(0))).hits
         assert [hit.passage.id for hit in with_none] == [hit.passage.id for hit in not_asked]
         assert [hit.score for hit in with_none] == pytest.approx([hit.score for hit in not_asked], abs=1e-3)
 
@@ -380,7 +428,9 @@ def test_pages_make_one_long_list_whatever_is_preferred(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(retrieval, "_SCALED_DEPTH", scaled)
-    whole = SearchQuery(QUESTIONS[0], limit=1000, group_by=group_by, rescored=rescored, **preference)
+    whole = SearchQuery(
+        QUESTIONS[0], limit=1000, group_by=group_by, rescoring=Rescoring(rescored), **preference
+    )
     ids = [hit.passage.id for hit in search(generation, whole).hits]
     pages = [
         hit.passage.id

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from indexer.mentions import plain
-from service.phrases import (
+from service.asking.phrases import (
     ATTRIBUTES,
     AUXILIARY,
     DETERMINERS,
@@ -16,7 +16,7 @@ from service.phrases import (
     Part,
     parts,
 )
-from service.speakers import Speaker, find_speaker, is_name, is_role
+from service.asking.speakers import Speaker, find_speaker, is_name, is_role
 
 _TURNS = 10  # the last of a conversation; what was said before is no longer meant
 _LONGEST = 2000  # characters read of a question or an answer

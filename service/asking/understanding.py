@@ -8,9 +8,9 @@ from functools import partial
 from indexer.errors import UsageError
 from indexer.generation import Generation
 from indexer.models import Filters
-from service.conversation import Turn, rewrite
-from service.events import event_days
-from service.interpretation import Finding, Interpretation, interpret
+from service.asking.conversation import Turn, rewrite
+from service.asking.events import event_days
+from service.asking.interpretation import Finding, Interpretation, interpret
 from service.retrieval import SearchQuery
 
 _NOT_THEN = "no article was published then, so the question is asked of all"
@@ -65,7 +65,17 @@ def understand(
     if applies and bounded:
         query = replace(query, filters=bounded)
     ignored = () if applies else tuple(one for one in found.findings if one.kind == "published")
-    query = replace(query, days=_days(found), newest=found.newest_first, speaker=_speaker(found))
+    query = replace(
+        query,
+        days=_days(found),
+        newest=found.newest_first,
+        speaker=_speaker(found),
+        aside=tuple(
+            one.span
+            for one in found.findings
+            if one.kind == "newest_first" or (one.kind == "published" and applies)
+        ),
+    )
     return Understood(
         query,
         whole.changed,

@@ -8,8 +8,16 @@ from typing import Literal
 
 from indexer.mentions import plain
 from indexer.models import Span
-from service.speakers import Speaker, find_speaker
-from service.windows import CLAUSE, OPENING, EventDays, Window, asking_sentences, find_windows, stands_free
+from service.asking.speakers import Speaker, find_speaker
+from service.asking.windows import (
+    CLAUSE,
+    OPENING,
+    EventDays,
+    Window,
+    asking_sentences,
+    find_windows,
+    stands_free,
+)
 
 
 @dataclass(frozen=True, slots=True)
