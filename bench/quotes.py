@@ -23,6 +23,8 @@ from indexer.models import Span
 from indexer.quotes import Quotation, quotations
 
 EVAL = Path(os.environ.get("DATELINE_EVAL", "../shared/eval"))
+# What a careless rule would read in squares of its length.
+HOSTILE = ("“a,” X said. ", "he said, ", "A, ", "said ", "“", "Bob Ray said he is. ", "X (a ")
 LEAST_PRECISION = 0.93
 _MARKS = '“”"'
 
@@ -126,6 +128,17 @@ def shown(articles: list[dict[str, Any]], *, direct: bool) -> Iterator[str]:
                     yield f"{one.speaker} ({text[slice(*one.speaker_place)]}), not {source}: {near}"
 
 
+def growth(piece: str) -> float:
+    """How many times as long ten times the text takes: about 10 where the time grows with the length."""
+
+    def seconds(count: int) -> float:
+        started = time.process_time()
+        quotations(piece * count)
+        return time.process_time() - started
+
+    return seconds(20_000) / seconds(2_000)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -155,6 +168,9 @@ def main() -> None:
         )
         for line, _ in zip(shown(articles, direct=direct), range(asked.show), strict=False):
             print("  ", line)
+    print("ten times the text takes, times as long:")
+    for piece in HOSTILE:
+        print(f"  {growth(piece):5.1f}  {piece!r} over and over")
     raise SystemExit(not held)
 
 

@@ -149,7 +149,7 @@ def test_only_the_last_ten_turns_are_meant(question: str, turns: list[Turn], old
     assert rewrite(question, [Turn(older), *turns]) == rewrite(question, turns)
 
 
-def test_long_questions_take_no_longer_than_their_length_asks() -> None:
+def test_an_endless_conversation_gives_a_question() -> None:
     endless = "and what does the Port Ellery council of the mayor think that he said of it, " * 25
     assert isinstance(rewrite(endless, [Turn(endless, endless)] * 10).question, str)
     assert isinstance(rewrite("why?", [Turn(endless, endless)] * 10).question, str)
