@@ -162,8 +162,9 @@ def index_of(judged: Judged, work: Path, recipe: Recipe, progress: Progress) -> 
     return open_best(folder, progress.warn)
 
 
-def without_answers(judged: Judged, work: Path, recipe: Recipe, progress: Progress) -> Generation:
-    """The collection's index without the articles that are judged to answer a question."""
+def without_answers(judged: Judged, work: Path, recipe: Recipe, progress: Progress) -> Generation | None:
+    """The collection's index without the articles that are judged to answer a question; None where nothing
+    would be left of it."""
     folder = IndexFolder(work / f"{judged.name}-without-answers")
     shutil.rmtree(folder.path, ignore_errors=True)
     shutil.copytree(work / judged.name, folder.path)
@@ -175,6 +176,8 @@ def without_answers(judged: Judged, work: Path, recipe: Recipe, progress: Progre
             if relevance
         }
         known = frozenset(article for article in gold if whole.corpus.article(article))
+        if len(known) == whole.corpus.article_count:
+            return None
     change = Change(from_current=True, remove=known)
     build(folder, change, recipe, Intake(), progress, keep=1, command="dateline eval")
     return open_best(folder, progress.warn)

@@ -194,8 +194,9 @@ def print_answers(
         with _measured(settings, judged, index, work) as generation:
             tried = evaluation.try_answers(generation, judged.questions, query)
         if all(question.answers for question in judged.questions) and judged.qrels and not index:
-            with evaluation.without_answers(judged, work, _recipe(settings), Plain(sys.stderr)) as generation:
-                tried += evaluation.try_answers(generation, judged.questions, query, silent=True)
+            if rest := evaluation.without_answers(judged, work, _recipe(settings), Plain(sys.stderr)):
+                with rest:
+                    tried += evaluation.try_answers(rest, judged.questions, query, silent=True)
         answered = evaluation.summed_up(tried, threshold=settings.min_confidence)
         rows.append({"collection": judged.name, "threshold": settings.min_confidence, **asdict(answered)})
     _print_rows(rows, as_json=as_json, upright=True)

@@ -62,9 +62,10 @@ def is_role(words: str) -> bool:
 
 
 def _speaks(name: str) -> bool:
-    head = re.split(r" (?:of|by|from|on|for|in|at) ", name.lower(), maxsplit=1)[0].split()
+    words = re.split(r" (?:of|by|from|on|for|in|at|published|printed|written) ", name.lower(), maxsplit=1)[0]
+    head = words.split()
     return bool(head) and not (
-        head[-1] in _NOBODY
+        head[-1] in _NOBODY | {"the", "a", "an"}
         or (len(head) > _LONGEST_BARE and not _DETERMINED.match(name) and not is_name(name))
         or head[-1] in _THINGS
         or head[0] in _NOBODY

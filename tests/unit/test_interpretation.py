@@ -197,3 +197,8 @@ def test_an_adverb_is_no_part_of_a_name(adverb: str) -> None:
     got = interpret(f"What has Hallam {adverb}said about the bridge?", TUESDAY).speaker
     assert got is not None
     assert (got.name, got.topic) == ("Hallam", "the bridge")
+
+
+@pytest.mark.parametrize("thing", ["the report", "the articles", "articles published in January 2026"])
+def test_what_is_printed_is_no_speaker(thing: str) -> None:
+    assert interpret(f"What does {thing} say about the bridge?", TUESDAY).speaker is None
