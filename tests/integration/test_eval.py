@@ -97,6 +97,10 @@ def test_a_collection_with_its_corpus_is_indexed_and_asked_with_and_without_its_
     retrieved = lines(dateline(tmp_path, "eval", "retrieval", str(folder), "--work", "work", "--json"))
     assert retrieved[0]["Success@5"] == 1.0
     assert retrieved[0]["nDCG@10"] == 1.0
+    corpus = folder / "corpus.jsonl"
+    corpus.write_text("".join(corpus.read_text("utf-8").splitlines(keepends=True)[:3]), "utf-8")
+    (row,) = lines(dateline(tmp_path, "eval", "answers", str(folder), "--work", "work", "--json"))
+    assert (row["unanswerable"], row["auroc"]) == (0, None)  # without its answers nothing would be left
 
 
 @pytest.mark.parametrize(
