@@ -199,7 +199,7 @@ def many(tmp_path: Path) -> Path:
     """Enough articles for a build to be caught at work."""
     path = tmp_path / "many.jsonl"
     with path.open("w", encoding="utf-8") as lines:
-        for number in range(600):
+        for number in range(2_000):
             text = f"Report {number} says that the harbour took in {number * 7} boats on that day. " * 8
             lines.write(json.dumps({"id": f"m{number}", "title": f"Report {number}", "text": text}) + "\n")
     return path
