@@ -3,9 +3,9 @@
     python bench/reading.py READER [--data DIR] [--work DIR]
 
 As bench/answers.py asks newsquiz: the six best passages of every question, with titles, and again without
-the articles judged to answer it. Passages are ordered by the reader's score and that of the search; prints
-how often the answer's words stand in the first and in any of the three best sentences, for the reader
-alone and for several weights of the search, and AUROC of the surest passage's probability.
+the articles judged to answer it. Sentences are ordered by their four measures and the reader's score;
+prints how often the answer's words stand in the first and in any of the three best, for several weights
+of the reader, and AUROC of the surest sentence's probability.
 """
 
 import argparse
@@ -19,43 +19,52 @@ from answers import PASSAGES, _found, _holds
 from retrieval import default_data, index, judged
 from squad import auroc
 
-from indexer.passages import sentences
+from indexer.generation import Generation
+from indexer.models import Span
 from indexer.reader import Reader, Reading
+from service.answering import Candidate, weigh
 from service.retrieval import Hit
 
-WEIGHTS = (0.0, 2.0, 4.0, 8.0, 16.0)  # of the search's score beside the reader's logits
+WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)  # of the reader beside the four measures of a sentence
+SLOPE = 6.0  # logits
 TITLE = 150
 HALF = 0.5
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A question's passages and what was read in them; `answers` is empty where it has none."""
+    """A question's sentences, each with what was read in it; `answers` is empty where it has none."""
 
     answers: list[str]
-    hits: list[Hit]
+    candidates: list[Candidate]
     readings: list[Reading]
+    took_ms: float
 
 
-def ask(reader: Reader, question: str, answers: list[str], hits: list[Hit]) -> Asked:
-    texts = [hit.passage.text for hit in hits]
+def ask(generation: Generation, reader: Reader, question: str, answers: list[str], hits: list[Hit]) -> Asked:
+    candidates = weigh(generation, question, hits)
+    started = time.perf_counter()
+    places: list[list[Span]] = [[] for _ in hits]
+    where = []
+    numbers = {hit.passage.id: number for number, hit in enumerate(hits)}
+    for candidate in candidates:
+        number, start = numbers[candidate.hit.passage.id], candidate.hit.passage.start
+        where.append((number, len(places[number])))
+        places[number].append(Span(candidate.place.start - start, candidate.place.end - start))
     titles = [hit.article.title[:TITLE] for hit in hits]
-    return Asked(answers, hits, reader.read(question, texts, titles=titles))
+    found = reader.read_places(question, [hit.passage.text for hit in hits], places, titles=titles)
+    readings = [found[number][at] for number, at in where]
+    return Asked(answers, candidates, readings, (time.perf_counter() - started) * 1000)
 
 
 def chosen(asked: Asked, weight: float) -> list[str]:
-    """The sentences around the spans, the best first, each once."""
-    order = np.argsort(
-        [-(r.score + weight * hit.score) for hit, r in zip(asked.hits, asked.readings, strict=True)]
-    )
-    found: list[str] = []
-    for at in order:
-        text, span = asked.hits[at].passage.text, asked.readings[at].span
-        places = sentences(text, asked.hits[at].article.language)
-        touched = [one for one in places if one.start < span.end and span.start < one.end]
-        if touched and (sentence := text[touched[0].start : touched[-1].end]) not in found:
-            found.append(sentence)
-    return found
+    """The sentences, the best first; the reader counts by how far it is below its best."""
+    best = max((reading.score for reading in asked.readings), default=0.0)
+    scores = [
+        candidate.score + weight * np.tanh((reading.score - best) / SLOPE)
+        for candidate, reading in zip(asked.candidates, asked.readings, strict=True)
+    ]
+    return [asked.candidates[at].text for at in np.argsort(-np.array(scores), kind="stable")]
 
 
 def main() -> None:
@@ -74,21 +83,19 @@ def main() -> None:
     records = map(json.loads, (folder / "queries.jsonl").read_text(encoding="utf-8").splitlines())
     answers = {record["_id"]: record["answer"] for record in records}
     answerable, silent = [], []
-    times = []
     with index(folder, arguments.work, passage_tokens=200) as generation:
         for query_id, question in questions.items():
             hits = _found(generation, question, 5 * PASSAGES)
-            started = time.perf_counter()
-            answerable.append(ask(reader, question, answers[query_id], hits[:PASSAGES]))
-            times.append((time.perf_counter() - started) * 1000)
+            right = answers[query_id]
+            answerable.append(ask(generation, reader, question, right, hits[:PASSAGES]))
             others = [hit for hit in hits if (query_id, hit.article.id) not in gold][:PASSAGES]
-            if not any(_holds(hit.passage.text, answers[query_id]) for hit in others):
-                silent.append(ask(reader, question, [], others))
+            if not any(_holds(hit.passage.text, right) for hit in others):
+                silent.append(ask(generation, reader, question, [], others))
     for weight in WEIGHTS:
         found = [(chosen(one, weight), one.answers) for one in answerable]
         first = np.mean([_holds(texts[0], right) for texts, right in found])
         three = np.mean([any(_holds(text, right) for text in texts[:3]) for texts, right in found])
-        print(f"search weighs {weight:4.1f}: answer in the first sentence {first:.3f}, in three {three:.3f}")
+        print(f"reader weighs {weight:3.1f}: answer in the first sentence {first:.3f}, in three {three:.3f}")
     sure, unsure = (
         [max((reading.answerable for reading in one.readings), default=0.0) for one in kind]
         for kind in (answerable, silent)
@@ -96,7 +103,7 @@ def main() -> None:
     print(
         f"{len(answerable)} answerable, {len(silent)} not: AUROC {auroc(sure, unsure):.3f}; at .5 answered "
         f"{np.mean(np.array(sure) > HALF):.3f} and {np.mean(np.array(unsure) > HALF):.3f}; "
-        f"{np.median(times):.0f} ms a question (median)"
+        f"{np.median([one.took_ms for one in answerable]):.0f} ms a question (median)"
     )
 
 

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from math import exp
+from math import exp, inf
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -115,24 +115,39 @@ class Reader:
 
         `titles`, one a passage, are read in front of the passages; no answer is taken from them.
         """
+        places = [[Span(0, len(passage))] for passage in passages]
+        return [readings[0] for readings in self.read_places(question, passages, places, titles=titles)]
+
+    def read_places(
+        self,
+        question: str,
+        passages: Sequence[str],
+        places: Sequence[Sequence[Span]],
+        *,
+        titles: Sequence[str] | None = None,
+    ) -> list[list[Reading]]:
+        """For every passage the best answer inside each of its `places`: of each sentence, say.
+
+        A place whose tokens no window holds has score -inf and probability 0.
+        """
         question = self._shortened(question)
         heads = [f"{title}\n" if title else "" for title in titles or [""] * len(passages)]
         texts = [head + passage for head, passage in zip(heads, passages, strict=True)]
+        encodings = self._tokenizer.encode_batch([(question, text) for text in texts])
         pieces = [
             _Piece(number, window, len(heads[number]))
-            for number, encoding in enumerate(
-                self._tokenizer.encode_batch([(question, text) for text in texts])
-            )
+            for number, encoding in enumerate(encodings)
             for window in [encoding, *encoding.overflowing]
         ]
-        best: dict[int, Reading] = {}
+        best = [[Reading(Span(place.start, place.start), -inf, 0.0) for place in some] for some in places]
         for batch in _batches(pieces):
-            for piece, spans, answerable in zip(batch, *self._infer(batch), strict=True):
-                reading = _reading(piece, spans, float(answerable), self._fit)
-                known = best.get(piece.passage)
-                if known is None or reading.score > known.score:
-                    best[piece.passage] = reading
-        return [best[number] for number in range(len(passages))]
+            for piece, spans, head in zip(batch, *self._infer(batch), strict=True):
+                known = best[piece.passage]
+                for at, place in enumerate(places[piece.passage]):
+                    reading = _reading(piece, spans, float(head), self._fit, place)
+                    if reading is not None and reading.score > known[at].score:
+                        known[at] = reading
+        return best
 
     def _shortened(self, question: str) -> str:
         """The question's first words, so that some of the passage always fits beside it."""
@@ -173,24 +188,28 @@ def _padded(encodings: list[Encoding]) -> dict[str, npt.NDArray[np.int64]]:
     return arrays
 
 
-def _reading(piece: _Piece, spans: npt.NDArray[np.float32], head: float, fit: Fit) -> Reading:
+def _reading(
+    piece: _Piece, spans: npt.NDArray[np.float32], head: float, fit: Fit, place: Span
+) -> Reading | None:
     """The span whose first and last token score best together (Devlin et al., NAACL 2019)."""
     encoding = piece.encoding
     allowed = [
         at
-        for at, (kind, special, place) in enumerate(
+        for at, (kind, special, (start, end)) in enumerate(
             zip(encoding.type_ids, encoding.special_tokens_mask, encoding.offsets, strict=True)
         )
-        if kind == 1 and not special and place[0] >= piece.skipped
+        if kind == 1
+        and not special
+        and start - piece.skipped >= place.start
+        and end - piece.skipped <= place.end
     ]
-    if not allowed:  # an empty passage, or a window that holds nothing but the title
-        return Reading(Span(0, 0), -np.inf, 0.0)
+    if not allowed:
+        return None
     first, last = allowed[0], allowed[-1] + 1
     starts, ends = spans[first:last, 0].astype(np.float64), spans[first:last, 1].astype(np.float64)
+    in_order = ~np.tri(len(starts), k=-1, dtype=bool)
     together = np.where(
-        np.tri(len(starts), k=_LONGEST - 1, dtype=bool) & ~np.tri(len(starts), k=-1, dtype=bool),
-        starts[:, None] + ends[None, :],
-        -np.inf,
+        in_order & np.tri(len(starts), k=_LONGEST - 1, dtype=bool), starts[:, None] + ends[None, :], -np.inf
     )
     start, end = np.unravel_index(int(np.argmax(together)), together.shape)
     score = float(together[start, end] - spans[0].sum())

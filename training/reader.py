@@ -307,7 +307,8 @@ def train(arguments: argparse.Namespace) -> None:
     stopped: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: stopped.append(number))
     log, spare = Log(arguments.out / "log.jsonl"), SpareCores()
-    schedule = Schedule(state.step, arguments.steps, arguments.warmup, state.rate, arguments.minutes)
+    from_rate = state.rate if arguments.rate is None else arguments.rate
+    schedule = Schedule(state.step, arguments.steps, arguments.warmup, from_rate, arguments.minutes)
     started = saved = time.monotonic()
     while state.step < arguments.steps and not stopped:
         while arguments.pause_while is not None and arguments.pause_while.exists():
@@ -357,6 +358,9 @@ def main() -> None:
     parser.add_argument("--warmup", type=int, default=150)
     parser.add_argument("--batch-tokens", type=int, default=4096)
     parser.add_argument("--learning-rate", type=float, default=3e-4)
+    parser.add_argument(
+        "--rate", type=float, help="begin at this share of it, not at the one the last run stopped at"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--save-every-s", type=float, default=420)
     parser.add_argument("--pause-while", type=Path, help="wait while this file is there")
