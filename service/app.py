@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from indexer.reader import Reader
 from service import problems
 from service.problems import problem
 from service.reranking import rescoring_by
@@ -45,6 +46,7 @@ def create_app(settings: Settings, served: Served) -> FastAPI:
     )
     app.state.settings = settings
     app.state.rescoring = rescoring_by(settings)
+    app.state.reader = Reader(settings.reader) if settings.reader else None
     app.state.served = served
     app.add_middleware(_BodyLimit, max_bytes=settings.max_body_bytes)
     problems.install(app)

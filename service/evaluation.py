@@ -25,6 +25,7 @@ from indexer.build import Change, Progress, Recipe, build
 from indexer.errors import SourceError, UsageError
 from indexer.folder import IndexFolder
 from indexer.generation import Generation, open_best
+from indexer.reader import Reader
 from indexer.sources import Intake, Offer
 from service.answering import answer
 from service.asking import understand
@@ -313,7 +314,12 @@ class Tried:
 
 
 def try_answers(
-    generation: Generation, questions: Iterable[Question], query: SearchQuery, *, silent: bool = False
+    generation: Generation,
+    questions: Iterable[Question],
+    query: SearchQuery,
+    *,
+    reader: Reader | None = None,
+    silent: bool = False,
 ) -> list[Tried]:
     """Answers every question as `query` says. With `silent` the collection is meant not to tell, and a
     question is left out where an answer stands in what is read for it all the same."""
@@ -321,7 +327,7 @@ def try_answers(
     for question in questions:
         started = time.perf_counter()
         asked = _understood(generation, question, replace(query, text=question.text))
-        found = answer(generation, asked, min_confidence=0.0)
+        found = answer(generation, asked, min_confidence=0.0, reader=reader)
         took_ms = (time.perf_counter() - started) * 1000
         if silent and any(_holds(hit.passage.text, question.answers) for hit in found.read):
             continue

@@ -34,6 +34,10 @@ class Settings(IndexSettings):
     reranker: Annotated[
         str, Field(description="cross-encoder that does this, a hub name or a folder; else late interaction")
     ] = ""
+    reader: Annotated[
+        Path | None,
+        Field(description="folder of a reader that helps to choose sentences (training/README.md)"),
+    ] = None
     min_confidence: Annotated[
         float, Field(ge=0, le=1, description="an answer below it becomes no_answer")
     ] = 0.82

@@ -17,6 +17,7 @@ from indexer.folder import IndexFolder
 from indexer.generation import Generation, open_best
 from indexer.models import Article
 from indexer.progress import Plain
+from indexer.reader import Reader
 from service import evaluation
 from service.answering import Answer, answer
 from service.asking import Understood
@@ -93,7 +94,8 @@ def print_answer(settings: Settings, *, as_json: bool, **asked: object) -> None:
     query = request.to_query(rescoring_by(settings))
     with _opened(settings) as generation:
         understood = request.understood(generation, query, request.to_turns())
-        found = answer(generation, understood.query, min_confidence=settings.min_confidence)
+        reader = Reader(settings.reader) if settings.reader else None
+        found = answer(generation, understood.query, min_confidence=settings.min_confidence, reader=reader)
         if as_json:
             print(AnswerOut.from_answer(generation, request, understood, found).model_dump_json())
         else:
@@ -189,14 +191,17 @@ def print_answers(
     """Prints how good answers are on each collection."""
     rows = []
     query = SearchQuery("", rescoring=rescoring_by(settings))
+    reader = Reader(settings.reader) if settings.reader else None
     for path in collections:
         judged = evaluation.sampled(evaluation.read_judged(path, work), limit)
         with _measured(settings, judged, index, work) as generation:
-            tried = evaluation.try_answers(generation, judged.questions, query)
+            tried = evaluation.try_answers(generation, judged.questions, query, reader=reader)
+        rest = None
         if all(question.answers for question in judged.questions) and judged.qrels and not index:
-            if rest := evaluation.without_answers(judged, work, _recipe(settings), Plain(sys.stderr)):
-                with rest:
-                    tried += evaluation.try_answers(rest, judged.questions, query, silent=True)
+            rest = evaluation.without_answers(judged, work, _recipe(settings), Plain(sys.stderr))
+        if rest:
+            with rest:
+                tried += evaluation.try_answers(rest, judged.questions, query, reader=reader, silent=True)
         answered = evaluation.summed_up(tried, threshold=settings.min_confidence)
         rows.append({"collection": judged.name, "threshold": settings.min_confidence, **asdict(answered)})
     _print_rows(rows, as_json=as_json, upright=True)

@@ -1,0 +1,90 @@
+"""Writes a trained reader as an OpenVINO graph with its tokenizer: what `indexer.reader` reads.
+
+    python training/export.py TRAINED OUT [--weights int8|f16] [--data DIR]
+
+int8 halves the size once more and needs nncf; only weights are stored so, sums are done in floating point.
+The probability of an answer is fitted to paragraphs that training left out.
+"""
+
+import argparse
+import shutil
+from math import log
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import openvino as ov
+import torch
+from data import Example, Maker, Neighbours, is_held_out, load
+from model import ReaderNetwork, load_network
+from reader import default_data, default_model
+from torch import nn
+
+from indexer.reader import ANSWERABLE, GRAPH, IDS, MASK, SPANS, TOKENIZER, TYPES, Fit, Reader
+
+
+class _Outputs(nn.Module):
+    """The network with the two outputs that are read: (n, length, 2) logits of spans, (n,) of an answer."""
+
+    def __init__(self, network: ReaderNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        scores = self.network(input_ids, attention_mask, token_type_ids)
+        return torch.stack((scores.starts, scores.ends), -1), scores.answerable
+
+
+def export(trained: Path, out: Path, weights: str) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    ones = torch.ones((2, 16), dtype=torch.long)
+    example = {IDS: 1000 * ones, MASK: ones, TYPES: ones}
+    with torch.no_grad():
+        graph = ov.convert_model(_Outputs(load_network(trained)), example_input=example)
+    for output, name in zip(graph.outputs, (SPANS, ANSWERABLE), strict=True):
+        output.get_tensor().set_names({name})
+    if weights == "int8":
+        import nncf  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
+
+        graph = nncf.compress_weights(graph, mode=nncf.CompressWeightsMode.INT8_SYM)
+    ov.save_model(graph, out / GRAPH, compress_to_fp16=True)
+    shutil.copy(trained / "tokenizer.json", out / TOKENIZER)
+
+
+def fit(reader: Reader, examples: list[Example]) -> Fit:
+    """Logistic regression by Newton's method over the network's two scores; a slight ridge.
+
+    `reader` has the neutral fit, whose probability's logit is the head's.
+    """
+    readings = [reader.read(one.question, [one.passage])[0] for one in examples]
+    features = np.array([(log(r.answerable / (1 - r.answerable)), r.score, 1.0) for r in readings])
+    is_answered = np.array([bool(one.answers) for one in examples])
+    fitted = np.zeros(3)
+    for _ in range(30):
+        probability = 1 / (1 + np.exp(-features @ fitted))
+        gradient = features.T @ (probability - is_answered) + 1e-3 * fitted
+        hessian = (features.T * (probability * (1 - probability))) @ features + 1e-3 * np.eye(3)
+        fitted -= np.linalg.solve(hessian, gradient)
+    return Fit(*(round(float(one), 4) for one in fitted))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("trained", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--weights", choices=["int8", "f16"], default="f16")
+    parser.add_argument("--data", type=Path, default=default_data())
+    arguments = parser.parse_args()
+    export(arguments.trained, arguments.out, arguments.weights)
+    Fit().write(arguments.out)
+    paragraphs = load(arguments.data)
+    learned = [one for one in paragraphs if not is_held_out(one)]
+    maker = Maker(paragraphs, Neighbours.from_model(default_model(), learned))
+    examples = maker.epoch(0, Random(1), [one for one in paragraphs if is_held_out(one)])
+    fit(Reader(arguments.out), list(examples)).write(arguments.out)
+
+
+if __name__ == "__main__":
+    main()
