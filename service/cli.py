@@ -277,7 +277,7 @@ def eval_retrieval(
       dateline eval retrieval scifact/ --run before.run
       dateline eval retrieval scifact/ --compare before.run
     """
-    from service.terminal import print_retrieval  # noqa: PLC0415
+    from service.report import print_retrieval  # noqa: PLC0415
 
     print_retrieval(load(index=index), collections, index, work, limit, run, compare, as_json=as_json)
 
@@ -301,7 +301,7 @@ def eval_answers(
       dateline eval answers my-questions/ --index index
       dateline eval answers newsquiz/ dev-v2.0.json --limit 500
     """
-    from service.terminal import print_answers  # noqa: PLC0415
+    from service.report import print_answers  # noqa: PLC0415
 
     print_answers(load(index=index), collections, index, work, limit, as_json=as_json)
 
