@@ -205,6 +205,11 @@ def many(tmp_path: Path) -> Path:
     return path
 
 
+def _heeds_interrupts() -> None:
+    """What a shell starts in the background ignores Ctrl-C, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
 def test_a_build_cut_off_leaves_the_served_index_as_it_was(
     index: Path, many: Path, how: signal.Signals, code: int
@@ -214,6 +219,7 @@ def test_a_build_cut_off_leaves_the_served_index_as_it_was(
         [sys.executable, "-m", "service.cli", "index", "build", str(many), "--index", str(index)],
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=_heeds_interrupts,  # noqa: PLW1509  no thread holds a lock meanwhile
     )
     assert building.stderr
     for line in building.stderr:
