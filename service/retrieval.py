@@ -75,11 +75,12 @@ class SearchQuery:
 
     @property
     def matter(self) -> str:
-        """The text without what is aside: what articles should speak of."""
+        """The text without what is aside: what articles should speak of. Where no word is left, all of it."""
         kept = list(self.text)
         for span in self.aside:
             kept[slice(*span)] = " " * (span.end - span.start)
-        return " ".join("".join(kept).split())
+        matter = " ".join("".join(kept).split())
+        return matter if any(map(str.isalnum, matter)) else self.text
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from service.asking.interpretation import Finding, Interpretation, interpret
 from service.retrieval import SearchQuery
 
 _NOT_THEN = "no article was published then, so the question is asked of all"
+_GIVEN = "other days were given, and count instead"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +56,14 @@ def understand(
         return Understood(query, whole.changed)
     day = as_of or today or datetime.now().astimezone().date()
     found = interpret(query.text, day, partial(event_days, generation))
-    after, before = found.published
-    bounded = _bounded(query.filters, after, before)
-    applies = (
-        bounded is not None
-        and not (given.published_after or given.published_before)
-        and ((mask := generation.corpus.allowed(bounded)) is None or bool(mask.any()))
-    )
-    if applies and bounded:
-        query = replace(query, filters=bounded)
+    bounded = _bounded(query.filters, *found.published)
+    applies = False
+    reason = _GIVEN
+    if not (given.published_after or given.published_before):
+        reason = _NOT_THEN
+        if bounded and ((mask := generation.corpus.allowed(bounded)) is None or mask.any()):
+            applies = True
+            query = replace(query, filters=bounded)
     ignored = () if applies else tuple(one for one in found.findings if one.kind == "published")
     query = replace(
         query,
@@ -80,7 +80,7 @@ def understand(
         query,
         whole.changed,
         tuple(one for one in found.findings if one not in ignored),
-        tuple(replace(one, meaning=f"{one.meaning}: {_NOT_THEN}") for one in ignored),
+        tuple(replace(one, meaning=f"{one.meaning}: {reason}") for one in ignored),
     )
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from indexer.errors import UsageError
 from indexer.generation import Generation
-from indexer.models import EVERYTHING, Filters
+from indexer.models import EVERYTHING, Filters, Span
 from service.asking import Turn, Understood, understand
 from service.retrieval import SearchQuery, search
 
@@ -213,3 +213,18 @@ def test_a_first_day_behind_the_day_as_of_which_is_asked_is_a_mistake(generation
     with pytest.raises(UsageError, match="as_of") as caught:
         asked(generation, "bridge", Filters(published_after=date(2026, 1, 1)), as_of=date(2025, 12, 31))
     assert caught.value.param == "as_of"
+
+
+def test_days_that_count_instead_are_named_as_the_reason(generation: Generation) -> None:
+    (ignored,) = asked(
+        generation, "What has been reported since 1 June 2026?", Filters(date(2025, 1, 1), None)
+    ).ignored
+    assert ignored.meaning.endswith("other days were given, and count instead")
+    assert NOTHING_THEN not in ignored.meaning
+
+
+def test_a_question_of_nothing_but_time_is_searched_for_as_it_stands(generation: Generation) -> None:
+    found = asked(generation, "The latest?")
+    assert found.query.newest
+    assert SearchQuery("latest?", aside=(Span(0, 6),)).matter == "latest?"
+    assert search(generation, found.query).hits
