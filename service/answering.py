@@ -15,7 +15,7 @@ from indexer.generation import Generation
 from indexer.models import Span
 from indexer.passages import encoded_text, sentences
 from indexer.reader import Reader
-from service.evidence import Proof, Quote, prove
+from service.evidence import Proof, Quote, Statement, prove
 from service.quoting import said_by
 from service.retrieval import Hit, SearchQuery, overlap, search
 
@@ -103,7 +103,7 @@ def answer(
     if reader and sure >= min_confidence:
         candidates = read_by(reader, query, candidates)
     chosen = choose(candidates, newest=query.newest) if sure >= min_confidence else []
-    proof = prove(generation.corpus, [_quote(candidate) for candidate in chosen])
+    proof = prove(generation.corpus, (Statement.of(_quote(candidate)) for candidate in chosen))
     done = time.perf_counter()
     return Answer(
         status="answered" if proof.citations else "no_answer",

@@ -1,7 +1,7 @@
 """The gate: a quote leaves only if the stored article holds it, letter for letter, at its place."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from indexer.corpus import Corpus
@@ -21,6 +21,23 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True)
+class Statement:
+    """A piece of an answer: words of the articles, or a sentence around words of theirs that `quotes` are.
+
+    One that is `unproven` has no quotes; it leaves only where the settings let it, and says what it is.
+    """
+
+    text: str
+    quotes: tuple[Quote, ...]
+    unproven: bool = False
+
+    @classmethod
+    def of(cls, quote: Quote) -> "Statement":
+        """A quote as it stands."""
+        return cls(quote.text, (quote,))
+
+
+@dataclass(frozen=True, slots=True)
 class Citation:
     """A proven quote and its marker `[number]`, which stands at `marker` in the answer's text.
 
@@ -34,29 +51,56 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """An answer's text made of proven quotes alone; empty where none was."""
+    """An answer's text, of which every statement is proven; empty where none was."""
 
-    text: str
-    citations: tuple[Citation, ...]
-    sources: tuple[Article, ...]
+    text: str = ""
+    citations: tuple[Citation, ...] = ()
+    sources: tuple[Article, ...] = ()
 
 
-def prove(corpus: Corpus, quotes: Sequence[Quote]) -> Proof:
-    """Checks each quote against the corpus, drops what differs, and puts the rest together."""
-    text = ""
-    citations: list[Citation] = []
-    sources: dict[str, Article] = {}
-    for quote in quotes:
-        article = holder(corpus, quote)
-        if article is None:
+NOTHING_YET = Proof()
+_UNPROVEN = "[not in the articles]"
+
+
+def prove(corpus: Corpus, statements: Iterable[Statement], onto: Proof = NOTHING_YET) -> Proof:
+    """Checks each statement against the corpus, drops what fails, and puts the rest behind `onto`.
+
+    A statement stands with all its quotes: each is where it says, and its words are in the statement.
+    """
+    text = onto.text
+    citations = list(onto.citations)
+    sources = {article.id: article for article in onto.sources}
+    for statement in statements:
+        holders = [holder(corpus, quote) for quote in statement.quotes]
+        held = [article for article in holders if article]
+        if len(held) < len(holders) or not (held or statement.unproven) or not _says(statement):
             continue
-        sources.setdefault(article.id, article)
-        number = list(sources).index(article.id) + 1
-        text += ("\n\n" if text else "") + quote.text
-        marker = Span(len(text) + 1, len(text) + 1 + len(f"[{number}]"))
-        text += f" [{number}]"
-        citations.append(Citation(number, marker, quote))
+        text += ("\n\n" if text else "") + statement.text
+        if statement.unproven:
+            text += f" {_UNPROVEN}"
+        markers: dict[str, tuple[int, Span]] = {}
+        for article, quote in zip(held, statement.quotes, strict=True):
+            sources.setdefault(article.id, article)
+            if article.id not in markers:
+                number = list(sources).index(article.id) + 1
+                marker = f"[{number}]"
+                text += f" {marker}"
+                markers[article.id] = number, Span(len(text) - len(marker), len(text))
+            citations.append(Citation(*markers[article.id], quote))
     return Proof(text, tuple(citations), tuple(sources.values()))
+
+
+def normalised(text: str) -> str:
+    """A text without what typesetting changes alone: kinds of quotation marks and of spaces."""
+    return " ".join(text.translate(_TYPESETTING).split())
+
+
+_TYPESETTING = str.maketrans(dict.fromkeys("“”„‟«»″", '"') | dict.fromkeys("‘’‚‛′", "'"))
+
+
+def _says(statement: Statement) -> bool:
+    said = normalised(statement.text)
+    return all(normalised(quote.text) in said for quote in statement.quotes)
 
 
 def holder(corpus: Corpus, quote: Quote) -> Article | None:

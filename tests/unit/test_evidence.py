@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from indexer.generation import Generation
 from indexer.models import Article, Span
-from service.evidence import Quote, prove
+from service.evidence import Quote, Statement, prove
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def test_a_true_quote_passes_whole(
     generation: Generation, articles: list[Article], data: st.DataObject
 ) -> None:
     quote = draw_quote(data, articles)
-    proof = prove(generation.corpus, [quote])
+    proof = prove(generation.corpus, [Statement.of(quote)])
     assert proof.text == f"{quote.text} [1]"
     assert [citation.quote for citation in proof.citations] == [quote]
     assert [article.id for article in proof.sources] == [quote.article_id]
@@ -48,7 +48,7 @@ def test_a_changed_letter_is_dropped(
     )
     forged = quote.text[:at] + letter + quote.text[at + 1 :]
     assume(forged != quote.text)
-    proof = prove(generation.corpus, [replace(quote, text=forged)])
+    proof = prove(generation.corpus, [Statement.of(replace(quote, text=forged))])
     assert (proof.text, proof.citations, proof.sources) == ("", (), ())
 
 
@@ -63,7 +63,7 @@ def test_a_shifted_place_is_dropped(
     place = Span(quote.place.start + shift, quote.place.end + shift + longer)
     there = article.text[place.start : place.end] if place.start >= 0 else None
     assume(there != quote.text)
-    assert not prove(generation.corpus, [replace(quote, place=place)]).citations
+    assert not prove(generation.corpus, [Statement.of(replace(quote, place=place))]).citations
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_shifted_place_is_dropped(
 def test_a_place_outside_the_article_is_dropped(
     generation: Generation, articles: list[Article], place: Span, text: str
 ) -> None:
-    assert not prove(generation.corpus, [Quote(articles[0].id, "p", place, text)]).citations
+    assert not prove(generation.corpus, [Statement.of(Quote(articles[0].id, "p", place, text))]).citations
 
 
 def test_the_end_of_an_article_is_not_counted_from_behind(
@@ -81,7 +81,7 @@ def test_the_end_of_an_article_is_not_counted_from_behind(
 ) -> None:
     article = articles[0]
     quote = Quote(article.id, "p", Span(-10, len(article.text)), article.text[-10:])
-    assert not prove(generation.corpus, [quote]).citations
+    assert not prove(generation.corpus, [Statement.of(quote)]).citations
 
 
 @settings(deadline=None)
@@ -91,7 +91,7 @@ def test_a_quote_of_an_unknown_article_is_dropped(
 ) -> None:
     assume(all(article.id != unknown for article in articles))
     quote = replace(draw_quote(data, articles), article_id=unknown)
-    assert not prove(generation.corpus, [quote]).citations
+    assert not prove(generation.corpus, [Statement.of(quote)]).citations
 
 
 @settings(deadline=None)
@@ -105,7 +105,7 @@ def test_markers_point_at_the_numbers_of_the_sources(
         for quote, true in zip(quotes, genuine, strict=True)
     ]
     expected = [quote for quote, true in zip(quotes, genuine, strict=True) if true]
-    proof = prove(generation.corpus, offered)
+    proof = prove(generation.corpus, map(Statement.of, offered))
     assert [citation.quote for citation in proof.citations] == expected
     assert [source.id for source in proof.sources] == list(
         dict.fromkeys(quote.article_id for quote in expected)
