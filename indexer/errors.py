@@ -4,6 +4,7 @@ DatelineError            exit 1
 ├── UsageError           exit 2   an argument or a setting makes no sense
 ├── SourceError          exit 1   articles cannot be read
 ├── EncoderError         exit 1   the model cannot be loaded or exported
+├── NotFoundError        exit 1   what is asked for by name is not there
 ├── LockedError          exit 1   another process is writing the index
 └── NoIndexError         exit 3   there is nothing to serve
     └── DamagedError     exit 3   a generation is not what its manifest says
@@ -34,6 +35,14 @@ class SourceError(DatelineError):
 
 class EncoderError(DatelineError):
     """The encoder cannot be found, loaded or exported."""
+
+
+class NotFoundError(DatelineError):
+    """What is asked for by name is not there; `param` says what it is."""
+
+    def __init__(self, message: str, param: str) -> None:
+        super().__init__(message)
+        self.param = param
 
 
 class LockedError(DatelineError):

@@ -76,15 +76,18 @@ class Generation:
         self.close()
 
 
-def open_best(index: IndexFolder, warn: Callable[[str], None]) -> Generation:
+def open_best(
+    index: IndexFolder, warn: Callable[[str], None], *, encoder: Encoder | None = None
+) -> Generation:
     """The current generation; where that is damaged, the best one that is whole.
 
-    `warn` is told of each generation refused. Raises NoIndexError where none is left.
+    `warn` is told of each generation refused; `encoder` as for a generation. Raises
+    NoIndexError where none is left.
     """
     refused: NoIndexError | None = None
     for candidate in index.candidates():
         try:
-            return Generation(index, candidate)
+            return Generation(index, candidate, encoder=encoder)
         except NoIndexError as error:
             warn(f"generation {candidate} is refused: {error}")
             refused = refused or error

@@ -20,6 +20,7 @@ from service.quoting import said_by
 from service.retrieval import Hit, SearchQuery, overlap, search
 
 NO_ANSWER = "The articles do not tell."
+EXTRACTIVE = "extractive"
 _PASSAGES = 6  # read for an answer
 _SENTENCES = 3  # quoted at most
 _MOST_WORDS = 80  # quoted at most, but for a first sentence that is longer
@@ -30,7 +31,6 @@ _READ = 0.3  # the weight of a reader; from .2 to .5 it makes little difference
 _READ_SLOPE = 6.0  # logits
 _SAID = 0.2  # what it counts that a sentence has the words of whoever is asked about
 _NEAREST = 3  # passages shown with no_answer
-_MODEL = "extractive"
 _FIT_MATCH, _FIT_OVERLAP, _FIT_SAID, _FIT_INTERCEPT = 10.0, 3.7, 1.0, -8.0
 _UNDATED = datetime.min.replace(tzinfo=UTC)
 # A sentence that begins so says whom or what it speaks of in the one before.
@@ -40,7 +40,8 @@ _LEANS = re.compile(r"(?:He|She|They|It|This|That|These|Those|His|Her|Their|Its)
 @dataclass(frozen=True, slots=True)
 class Answer:
     """`proof` holds the text and its citations; with `no_answer` it is empty. `read` are the passages
-    that were read for it. `confidence` is in [0, 1]."""
+    that were read for it. `confidence` is in [0, 1]. `model` chose the words, and did not get to its end
+    where the answer is `degraded`."""
 
     status: Literal["answered", "no_answer"]
     proof: Proof
@@ -48,7 +49,8 @@ class Answer:
     read: tuple[Hit, ...]
     retrieve_ms: float
     answer_ms: float
-    model: str = _MODEL
+    model: str = EXTRACTIVE
+    degraded: bool = False
 
     @property
     def nearest(self) -> tuple[Hit, ...]:

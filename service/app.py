@@ -10,31 +10,31 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from indexer.reader import Reader
 from service import problems
 from service.problems import problem
-from service.reranking import rescoring_by
-from service.routes import answer, health, quotes, search
-from service.served import Served
+from service.replying import Answerer
+from service.routes import answer, chat, health, quotes, search
+from service.routes.state import State
+from service.served import Collections
 from service.settings import Settings
 
 
-def create_app(settings: Settings, served: Served) -> FastAPI:
-    """The service over `served`, which it follows and, when it ends, closes.
+def create_app(settings: Settings, collections: Collections) -> FastAPI:
+    """The service over `collections`, which it follows and, when it ends, closes.
 
     It is ready when a generation is loaded; that may have begun before this is called.
     """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        watching = asyncio.create_task(served.watch())
+        watching = asyncio.create_task(collections.watch())
         try:
             yield
         finally:
             watching.cancel()
             with suppress(asyncio.CancelledError):
                 await watching
-            served.close()
+            collections.close()
 
     app = FastAPI(
         title="Dateline",
@@ -44,13 +44,10 @@ def create_app(settings: Settings, served: Served) -> FastAPI:
         docs_url=None,  # Swagger's page would fetch its scripts from elsewhere
         redoc_url=None,
     )
-    app.state.settings = settings
-    app.state.rescoring = rescoring_by(settings)
-    app.state.reader = Reader(settings.reader) if settings.reader else None
-    app.state.served = served
+    app.state.dateline = State(settings, collections, Answerer(settings))
     app.add_middleware(_BodyLimit, max_bytes=settings.max_body_bytes)
     problems.install(app)
-    for routes in (search, answer, quotes, health):
+    for routes in (search, answer, quotes, chat, health):
         app.include_router(routes.router)
     return app
 

@@ -18,7 +18,7 @@ from rich.text import Text
 
 import indexer.cli
 from indexer.cli import IndexOption, JsonOption
-from indexer.errors import DatelineError, NoIndexError
+from indexer.errors import DatelineError, NoIndexError, UsageError
 from indexer.folder import IndexFolder
 from service.listening import listening_socket
 from service.settings import Settings, load, origin
@@ -186,6 +186,12 @@ def serve(
     index: IndexOption = None,
     host: Annotated[str | None, typer.Option(help="Address.", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.", show_default="8000")] = None,
+    collection: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--collection", help="Another index to serve beside it; repeatable.", metavar="NAME=DIR"
+        ),
+    ] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Start without an index, and serve it once it is built.")
     ] = False,
@@ -196,10 +202,11 @@ def serve(
       dateline serve
       dateline serve --index /srv/news --host 0.0.0.0 --port 80
     """
-    settings = load(index=index, host=host, port=port)
-    folder = IndexFolder(settings.index)
+    settings = load(index=index, host=host, port=port, collections=_collections(collection))
+    folders = {name: IndexFolder(path) for name, path in settings.folders().items()}
     if not wait:
-        folder.candidates()
+        for folder in folders.values():
+            folder.candidates()
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
@@ -207,11 +214,11 @@ def serve(
     with listening_socket(settings.host, settings.port) as listening:
         address, port = listening.getsockname()[:2]
         logging.getLogger("dateline").info("serving %s on http://%s:%d", settings.index, address, port)
-        from service.served import Served  # noqa: PLC0415
+        from service.served import Collections  # noqa: PLC0415
 
-        served = Served(folder, workers=settings.workers)
-        # The index loads while the web framework is imported.
-        loading = Thread(target=served.refresh, name="load")
+        collections = Collections(folders, workers=settings.workers)
+        # The indexes load while the web framework is imported.
+        loading = Thread(target=collections.refresh, name="load")
         loading.start()
         try:
             import uvicorn  # noqa: PLC0415
@@ -219,7 +226,7 @@ def serve(
             from service.app import create_app  # noqa: PLC0415
 
             config = uvicorn.Config(
-                create_app(settings, served),
+                create_app(settings, collections),
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -227,7 +234,7 @@ def serve(
             )
         finally:
             loading.join()
-        if not served.ready and not wait:
+        if not collections.ready and not wait:
             raise NoIndexError(f"{settings.index}: no generation is whole; run: dateline index build PATH…")
         uvicorn.Server(config).run(sockets=[listening])
 
@@ -332,6 +339,17 @@ def _shown(value: object) -> str:
         case tuple():
             return ", ".join(map(str, value))
     return str(value)
+
+
+def _collections(given: list[str] | None) -> dict[str, str] | None:
+    """`--collection NAME=DIR`; None where none is given, so that the settings hold."""
+    if not given:
+        return None
+    named = [one.partition("=") for one in given]
+    for name, _, folder in named:
+        if not (name and folder):
+            raise UsageError(f"--collection {name}: give a name and a folder, as in archive=/srv/archive")
+    return {name: folder for name, _, folder in named}
 
 
 def _filters(

@@ -28,7 +28,7 @@ from indexer.generation import Generation, open_best
 from indexer.reader import Reader
 from indexer.sources import Intake, Offer
 from service.answering import answer
-from service.asking import understand
+from service.asking import Asked, understand
 from service.evidence import Quote
 from service.retrieval import SearchQuery, search
 
@@ -221,7 +221,7 @@ def rank(generation: Generation, judged: Judged, query: SearchQuery, *, interpre
 
 
 def _understood(generation: Generation, question: Question, query: SearchQuery) -> SearchQuery:
-    return understand(generation, query, as_of=question.asked_on).query
+    return understand(generation, Asked(query, as_of=question.asked_on)).query
 
 
 def measure(qrels: Qrels, run: Run) -> dict[str, float]:

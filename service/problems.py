@@ -10,13 +10,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from indexer.errors import DatelineError, NoIndexError, UsageError
-from service.schemas import ErrorOut, ProblemOut
+from indexer.errors import DatelineError, NoIndexError, NotFoundError, UsageError
+from service.schemas.errors import ErrorOut, ProblemOut
 
 log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 1
 _STATUS: tuple[tuple[type[DatelineError], HTTPStatus, str], ...] = (
+    (NotFoundError, HTTPStatus.NOT_FOUND, "not_found"),
     (UsageError, HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_value"),
     (NoIndexError, HTTPStatus.SERVICE_UNAVAILABLE, "index_not_ready"),
     (DatelineError, HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error"),
@@ -27,10 +28,6 @@ _CODES = {
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body_too_large",
 }
-
-
-class ArticleNotFoundError(DatelineError):
-    """No article of the served generation has this id."""
 
 
 def problem(
@@ -92,9 +89,7 @@ async def _http(_: Request, error: Any) -> JSONResponse:  # noqa: ANN401  HTTPEx
 
 
 async def _known(_: Request, error: Exception) -> JSONResponse:
-    if isinstance(error, ArticleNotFoundError):
-        return problem(HTTPStatus.NOT_FOUND, str(error), code="not_found", param="article_id")
-    param = error.param if isinstance(error, UsageError) else None
+    param = error.param if isinstance(error, UsageError | NotFoundError) else None
     for kind, status, code in _STATUS:
         if isinstance(error, kind):
             return problem(status, str(error), code=code, param=param)

@@ -1,15 +1,16 @@
-"""The generation that is being served, and its exchange for a newer one without a pause."""
+"""The generations that are being served, and their exchange for newer ones without a pause."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
 from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
-from indexer.errors import DatelineError, NoIndexError
+from indexer.encoder import Encoder
+from indexer.errors import DatelineError, NoIndexError, NotFoundError
 from indexer.folder import IndexFolder
 from indexer.generation import Generation, open_best
 from service.retrieval import SearchQuery, search
@@ -19,6 +20,18 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _SECONDS_BETWEEN_LOOKS = 0.5
+
+
+class Lease:
+    """The generation that one request is answered from, and how its work leaves the event loop."""
+
+    def __init__(self, generation: Generation, limiter: CapacityLimiter) -> None:
+        self.generation = generation
+        self._limiter = limiter
+
+    async def run(self, task: Callable[[Generation], T]) -> T:
+        """Runs a piece of work in a worker thread, when the cap lets it."""
+        return await to_thread.run_sync(task, self.generation, limiter=self._limiter)
 
 
 class _Tenancy:
@@ -31,28 +44,27 @@ class _Tenancy:
 
 
 class Served:
-    """Hands out the current generation. A request keeps the one it began with."""
+    """Hands out the current generation of an index. A request keeps the one it began with."""
 
-    def __init__(self, index: IndexFolder, *, workers: int) -> None:
-        """`workers`: how many requests may compute at once; the others wait their turn."""
+    def __init__(self, index: IndexFolder, limiter: CapacityLimiter) -> None:
+        """`limiter`: how many requests may compute at once; the others wait their turn."""
         self._index = index
-        self._workers = workers
-        self._limiter: CapacityLimiter | None = None
+        self._limiter = limiter
         self._lock = Lock()
         self._refreshing = Lock()
         self._tenancy: _Tenancy | None = None
         self._looked: tuple[str | None, list[str]] | None = None  # what the last look found
 
     @contextmanager
-    def lease(self) -> Iterator[Generation]:
-        """The generation to answer one request from. Raises NoIndexError where none is served yet."""
+    def lease(self) -> Iterator[Lease]:
+        """What to answer one request from. Raises NoIndexError where nothing is served yet."""
         with self._lock:
             tenancy = self._tenancy
             if tenancy is None:
                 raise NoIndexError("no index is served yet; try again in a moment")
             tenancy.users += 1
         try:
-            yield tenancy.generation
+            yield Lease(tenancy.generation, self._limiter)
         finally:
             with self._lock:
                 tenancy.users -= 1
@@ -60,26 +72,23 @@ class Served:
 
     async def run(self, task: Callable[[Generation], T]) -> T:
         """Runs a request's work off the event loop, on one generation from beginning to end."""
-        if self._limiter is None:  # belongs to the event loop, so it is made inside it
-            self._limiter = CapacityLimiter(self._workers)
-        with self.lease() as generation:
-            return await to_thread.run_sync(task, generation, limiter=self._limiter)
+        with self.lease() as lease:
+            return await lease.run(task)
 
     @property
     def ready(self) -> bool:
         return self._tenancy is not None
 
-    async def watch(self) -> None:
-        """Follows CURRENT until cancelled."""
-        while True:
-            try:
-                await asyncio.to_thread(self.refresh)
-            except Exception:  # a bug or a failing disk must not end the watch: what is served stays
-                log.exception("looking for a new generation failed")
-            await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+    @property
+    def encoder(self) -> Encoder | None:
+        """The encoder of what is served, so that another collection need not load the same again."""
+        return self._tenancy.generation.encoder if self._tenancy else None
 
-    def refresh(self) -> None:
-        """Serves what CURRENT names, if that changed and is whole; otherwise what was served stays."""
+    def refresh(self, encoder: Encoder | None = None) -> None:
+        """Serves what CURRENT names, if that changed and is whole; otherwise what was served stays.
+
+        `encoder`: one already loaded, taken where it is the very one that the generation has.
+        """
         with self._refreshing:
             looked = self._index.current(), self._index.ids()
             if looked == self._looked:
@@ -90,7 +99,7 @@ class Served:
             if serving and named in {None, serving.id}:
                 return
             try:
-                generation = self._open(named, serving)
+                generation = self._open(named, serving, serving.encoder if serving else encoder)
             except DatelineError as error:
                 if looked[1]:  # an index that is not there yet is no error: it is waited for
                     log.error("generation %s is refused: %s", named, error)  # noqa: TRY400  the message says it
@@ -104,12 +113,12 @@ class Served:
                 self._retire(self._tenancy)
             self._tenancy = None
 
-    def _open(self, named: str | None, serving: Generation | None) -> Generation:
+    def _open(self, named: str | None, serving: Generation | None, encoder: Encoder | None) -> Generation:
         """Opened, verified and tried out: what cannot serve is refused, and the first user does not wait."""
         if named is None or serving is None:
-            generation = open_best(self._index, log.error)
+            generation = open_best(self._index, log.error, encoder=encoder)
         else:
-            generation = Generation(self._index, named, encoder=serving.encoder)
+            generation = Generation(self._index, named, encoder=encoder)
         try:
             search(generation, SearchQuery("news", limit=1))
         except BaseException:
@@ -130,3 +139,45 @@ class Served:
     def _close_if_unused(self, tenancy: _Tenancy) -> None:
         if tenancy.retired and not tenancy.users:
             tenancy.generation.close()
+
+
+class Collections:
+    """Every index that is served, by its collection's name; they share one cap on work."""
+
+    def __init__(self, folders: Mapping[str, IndexFolder], *, workers: int) -> None:
+        """`workers`: how many requests may compute at once, whatever they ask."""
+        limiter = CapacityLimiter(workers)
+        self._served = {name: Served(folder, limiter) for name, folder in folders.items()}
+
+    def __getitem__(self, name: str) -> Served:
+        """Raises NotFoundError for a name that is none."""
+        if name not in self._served:
+            known = ", ".join(self._served)
+            raise NotFoundError(f"no collection is called {name[:200]!r}; there is {known}", "collection")
+        return self._served[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._served)
+
+    @property
+    def ready(self) -> bool:
+        """Whether anything is served: a collection that is damaged must not silence the others."""
+        return any(served.ready for served in self._served.values())
+
+    async def watch(self) -> None:
+        """Follows every index's CURRENT until cancelled."""
+        while True:
+            try:
+                await asyncio.to_thread(self.refresh)
+            except Exception:  # a bug or a failing disk must not end the watch: what is served stays
+                log.exception("looking for a new generation failed")
+            await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    def refresh(self) -> None:
+        """Serves what each index's CURRENT names, where that changed and is whole."""
+        for served in self._served.values():
+            served.refresh(next((one.encoder for one in self._served.values() if one.encoder), None))
+
+    def close(self) -> None:
+        for served in self._served.values():
+            served.close()

@@ -1,11 +1,12 @@
 """Every setting, read once, validated, then passed."""
 
 import os
+import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import PydanticBaseSettingsSource, SettingsError, TomlConfigSettingsSource
 
 from indexer.errors import UsageError
@@ -15,6 +16,19 @@ _PREFIX = "DATELINE_"
 _CONFIG = f"{_PREFIX}CONFIG"
 _NOT_SETTINGS = {_CONFIG, f"{_PREFIX}EVAL"}
 _DEFAULT_CONFIG = Path("dateline.toml")
+_EXAMPLES = {"columns": '{"text": "story_body"}', "collections": '{"archive": "/srv/archive"}'}
+DEFAULT_COLLECTION = "default"
+
+
+def _collection_name(name: str) -> str:
+    if name == DEFAULT_COLLECTION or not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", name):
+        raise ValueError(
+            f"a collection's name is made of a-z, 0-9, ., _ and -; {DEFAULT_COLLECTION!r} is the index"
+        )
+    return name
+
+
+Name = Annotated[str, AfterValidator(_collection_name)]
 
 
 class Settings(IndexSettings):
@@ -34,6 +48,35 @@ class Settings(IndexSettings):
     reranker: Annotated[
         str, Field(description="cross-encoder that does this, a hub name or a folder; else late interaction")
     ] = ""
+    collections: Annotated[
+        dict[Name, Path], Field(description="more indexes to serve, each under its name")
+    ] = {}
+    public_url: Annotated[
+        str,
+        Field(
+            pattern=r"^(https?://[^?#\s]+)?$", description="where readers reach the service; else as asked"
+        ),
+    ] = ""
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        Field(description="names under which MCP is served, beside the address and localhost; * for all"),
+    ] = ()
+    llm_base_url: Annotated[
+        str,
+        Field(
+            pattern=r"^(https?://\S+)?$",
+            description="an OpenAI-compatible server that words the answers, such as http://127.0.0.1:11434/v1",
+        ),
+    ] = ""
+    llm_model: Annotated[str, Field(description="its model")] = ""
+    llm_api_key: Annotated[SecretStr, Field(description="its key")] = SecretStr("")
+    llm_deadline_s: Annotated[
+        float, Field(gt=0, le=600, description="seconds after which the answer is made of quotes")
+    ] = 30.0
+    llm_unproven: Annotated[
+        Literal["removed", "marked"],
+        Field(description="what becomes of its sentences that no quote bears out"),
+    ] = "removed"
     reader: Annotated[
         Path | None,
         Field(description="folder of a reader that helps to choose sentences (training/README.md)"),
@@ -41,6 +84,10 @@ class Settings(IndexSettings):
     min_confidence: Annotated[
         float, Field(ge=0, le=1, description="an answer below it becomes no_answer")
     ] = 0.82
+
+    def folders(self) -> dict[str, Path]:
+        """Every index that is served, by its collection's name; `index` is the first."""
+        return {DEFAULT_COLLECTION: self.index, **self.collections}
 
     @classmethod
     def settings_customise_sources(
@@ -84,7 +131,7 @@ def load(**flags: Any) -> Settings:  # noqa: ANN401  pydantic checks them
         raise UsageError(f"{config_file()}: is not TOML ({error})") from error
     except SettingsError as error:  # of tables and lists, whose variables are JSON
         name = next(name for name in Settings.model_fields if f'"{name}"' in str(error))
-        example = '{"text": "story_body"}' if name == "columns" else '["Meridian Wire"]'
+        example = _EXAMPLES.get(name, '["Meridian Wire"]')
         raise UsageError(f"{name}: is not JSON, such as {example} (set by {origin(name, given)})") from error
     except ValidationError as error:
         problem = error.errors()[0]

@@ -1,9 +1,11 @@
 """Search and answers on a terminal, straight from the index."""
 
+import asyncio
 import json
 import sys
 from collections.abc import Sequence
 
+from anyio import CapacityLimiter
 from rich.console import Console
 from rich.text import Text
 
@@ -11,34 +13,27 @@ from indexer.errors import UsageError
 from indexer.folder import IndexFolder
 from indexer.generation import Generation, open_best
 from indexer.models import Article
-from indexer.reader import Reader
-from service.answering import Answer, answer
-from service.asking import Understood
+from service.answering import Answer
+from service.asking import Understood, understand
 from service.quoting import quotes
+from service.replying import Answerer
 from service.reranking import rescoring_by
 from service.retrieval import also_in, search
-from service.schemas import (
-    AnswerIn,
-    AnswerOut,
-    CopyOut,
-    HistoryOut,
-    QuoteOut,
-    QuotesIn,
-    SearchIn,
-    passages_out,
-    validated,
-)
+from service.schemas.fields import validated
+from service.schemas.requests import AnswerIn, QuotesIn, SearchIn
+from service.schemas.results import AnswerOut, CopyOut, HistoryOut, QuoteOut, passages_out
+from service.served import Lease
 from service.settings import Settings
 
 _MOST_COPIES = 5  # named
 
 
-def print_search(settings: Settings, *, as_json: bool, **asked: object) -> None:
+def print_search(settings: Settings, *, as_json: bool, **fields: object) -> None:
     """Prints the passages for what `SearchIn` describes. Raises UsageError where it makes no sense."""
-    request = validated(SearchIn, **asked)
-    query = request.to_query(rescoring_by(settings))
+    request = validated(SearchIn, **fields)
+    asked = request.to_asked(rescoring_by(settings))
     with opened(settings) as generation:
-        understood = request.understood(generation, query)
+        understood = understand(generation, asked)
         hits = search(generation, understood.query).hits
         passages = passages_out(generation, hits, request.query, highlight=True)
     _print_understood(understood)
@@ -60,9 +55,9 @@ def print_search(settings: Settings, *, as_json: bool, **asked: object) -> None:
         print("nothing found", file=sys.stderr)
 
 
-def print_quotes(settings: Settings, *, as_json: bool, **asked: object) -> None:
+def print_quotes(settings: Settings, *, as_json: bool, **fields: object) -> None:
     """Prints the quotes for what `QuotesIn` describes. Raises UsageError where it makes no sense."""
-    query = validated(QuotesIn, **asked).to_query()
+    query = validated(QuotesIn, **fields).to_query()
     with opened(settings) as generation:
         hits = quotes(generation, query).hits
     if as_json:
@@ -81,19 +76,18 @@ def print_quotes(settings: Settings, *, as_json: bool, **asked: object) -> None:
         print("nothing found", file=sys.stderr)
 
 
-def print_answer(settings: Settings, *, as_json: bool, **asked: object) -> None:
+def print_answer(settings: Settings, *, as_json: bool, **fields: object) -> None:
     """Prints the answer to what `AnswerIn` describes. Raises UsageError where it makes no sense."""
-    request = validated(AnswerIn, **asked)
-    query = request.to_query(rescoring_by(settings))
+    request = validated(AnswerIn, **fields)
+    answerer = Answerer(settings)
+    asked = request.to_asked(answerer.rescoring)
     with opened(settings) as generation:
-        understood = request.understood(generation, query, request.to_turns())
-        reader = Reader(settings.reader) if settings.reader else None
-        found = answer(generation, understood.query, min_confidence=settings.min_confidence, reader=reader)
+        reply = asyncio.run(answerer.reply(Lease(generation, CapacityLimiter(1)), asked))
         if as_json:
-            print(AnswerOut.from_answer(generation, request, understood, found).model_dump_json())
+            print(AnswerOut.from_reply(generation, request, reply).model_dump_json())
         else:
-            _print_understood(understood)
-            _print_answer(Console(highlight=False), generation, found)
+            _print_understood(reply.understood)
+            _print_answer(Console(highlight=False), generation, reply.answer)
 
 
 def print_history(settings: Settings, article_id: str, *, as_json: bool) -> None:

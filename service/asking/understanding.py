@@ -1,6 +1,5 @@
 """A question as it is understood: made whole by the turns before it, its days as filters and preferences."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
@@ -18,6 +17,17 @@ _GIVEN = "other days were given, and count instead"
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A question as it comes: the turns before it, the oldest first; the day at whose end the collection is
+    asked, this one if None; whether its own words about days and speakers count."""
+
+    query: SearchQuery
+    turns: tuple[Turn, ...] = ()
+    as_of: date | None = None
+    interpreted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Understood:
     """`query` is what is searched for. `findings` stand in `query.text`, the question made whole; those in
     `ignored` were seen and had no effect."""
@@ -28,15 +38,7 @@ class Understood:
     ignored: tuple[Finding, ...] = ()
 
 
-def understand(
-    generation: Generation,
-    query: SearchQuery,
-    *,
-    today: date | None = None,
-    turns: Sequence[Turn] = (),
-    as_of: date | None = None,
-    interpreted: bool = True,
-) -> Understood:
+def understand(generation: Generation, asked: Asked, *, today: date | None = None) -> Understood:
     """What a question asks for on the day `today`, else this one, or as the collection stood at the end of
     `as_of`.
 
@@ -44,7 +46,8 @@ def understand(
     nothing was published: an archive has no article of last week. Unless `interpreted`, the question is
     only made whole. Raises UsageError where `as_of` leaves no day between the filters'.
     """
-    whole = rewrite(query.text, turns)
+    query, as_of = asked.query, asked.as_of
+    whole = rewrite(query.text, asked.turns)
     query = replace(query, text=whole.question)
     given = query.filters
     if as_of:
@@ -52,7 +55,7 @@ def understand(
             raise UsageError(f"as_of ({as_of}) is earlier than the first day asked for", param="as_of")
         until = min(as_of, given.published_before or as_of)
         query = replace(query, filters=replace(given, published_before=until))
-    if not interpreted:
+    if not asked.interpreted:
         return Understood(query, whole.changed)
     day = as_of or today or datetime.now().astimezone().date()
     found = interpret(query.text, day, partial(event_days, generation))

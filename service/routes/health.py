@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from indexer.errors import NoIndexError
-from service.routes.search import served
+from service.routes.state import state
 
 router = APIRouter(tags=["health"])
 
@@ -17,7 +17,7 @@ async def healthz() -> dict[str, str]:
 @router.get("/readyz")
 async def readyz(request: Request, response: Response) -> dict[str, str]:
     """An index is being served; until then 503 with Retry-After."""
-    if not served(request).ready:
+    if not state(request).collections.ready:
         raise NoIndexError("no index is served yet; try again in a moment")
     response.headers["Cache-Control"] = "no-store"
     return {"status": "ready"}

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Query, Request
 
 from indexer.generation import Generation
 from service.quoting import quotes
-from service.routes.search import served
-from service.schemas import QuotesIn, QuotesOut
+from service.routes.state import state
+from service.schemas.requests import QuotesIn
+from service.schemas.results import QuotesOut
 
 router = APIRouter(prefix="/v1", tags=["quotes"])
 
@@ -23,4 +24,4 @@ async def get_quotes(request: Request, asked: Annotated[QuotesIn, Query()]) -> Q
         found = quotes(generation, query)
         return QuotesOut.from_quotes(generation, asked, found, (time.perf_counter() - started) * 1000)
 
-    return await served(request).run(work)
+    return await state(request).collections[asked.collection].run(work)

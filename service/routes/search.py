@@ -6,28 +6,42 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from indexer.corpus import Stored
+from indexer.errors import NoIndexError, NotFoundError
 from indexer.generation import Generation
-from service.problems import ArticleNotFoundError
+from service.asking import understand
 from service.retrieval import search
-from service.schemas import ArticleOut, HistoryOut, IndexDetailsOut, SearchIn, SearchOut, SearchParameters
-from service.served import Served
+from service.routes.state import state
+from service.schemas.fields import CollectionName
+from service.schemas.requests import SearchIn, SearchParameters
+from service.schemas.results import (
+    ArticleOut,
+    CollectionOut,
+    CollectionsOut,
+    HistoryOut,
+    IndexDetailsOut,
+    IndexOut,
+    SearchOut,
+)
+from service.settings import DEFAULT_COLLECTION
 
 router = APIRouter(prefix="/v1", tags=["search"])
+Collection = Annotated[CollectionName, Query()]
 
 
 @router.post("/search")
 async def post_search(request: Request, asked: SearchIn) -> SearchOut:
     """The best passages for a question. A score gives order only."""
-    query = asked.to_query(request.app.state.rescoring)
+    here = state(request)
+    question = asked.to_asked(here.answerer.rescoring)
 
     def work(generation: Generation) -> SearchOut:
         started = time.perf_counter()
-        understood = asked.understood(generation, query)
+        understood = understand(generation, question)
         results = search(generation, understood.query)
         took_ms = (time.perf_counter() - started) * 1000
         return SearchOut.from_results(generation, asked, understood, results, took_ms)
 
-    return await served(request).run(work)
+    return await here.collections[asked.collection].run(work)
 
 
 @router.get("/search")
@@ -37,39 +51,53 @@ async def get_search(request: Request, parameters: Annotated[SearchParameters, Q
 
 
 @router.get("/articles/{article_id:path}")
-async def get_article(request: Request, article_id: str) -> ArticleOut:
+async def get_article(
+    request: Request, article_id: str, collection: Collection = DEFAULT_COLLECTION
+) -> ArticleOut:
     """An article with the one text that all offsets refer to."""
 
     def work(generation: Generation) -> ArticleOut:
         return ArticleOut.from_stored(generation, _stored(generation, article_id))
 
-    return await served(request).run(work)
+    return await state(request).collections[collection].run(work)
 
 
 @router.get("/history/{article_id:path}")
-async def get_history(request: Request, article_id: str) -> HistoryOut:
+async def get_history(
+    request: Request, article_id: str, collection: Collection = DEFAULT_COLLECTION
+) -> HistoryOut:
     """What an article said each time it was seen changed."""
 
     def work(generation: Generation) -> HistoryOut:
         return HistoryOut.from_stored(generation, _stored(generation, article_id))
 
-    return await served(request).run(work)
+    return await state(request).collections[collection].run(work)
 
 
 def _stored(generation: Generation, article_id: str) -> Stored:
     stored = generation.corpus.stored(article_id)
     if stored is None:
-        raise ArticleNotFoundError(f"no article has the id {article_id[:200]!r}")
+        raise NotFoundError(f"no article has the id {article_id[:200]!r}", "article_id")
     return stored
 
 
 @router.get("/index")
-async def get_index(request: Request) -> IndexDetailsOut:
+async def get_index(request: Request, collection: Collection = DEFAULT_COLLECTION) -> IndexDetailsOut:
     """The generation that is being served."""
-    with served(request).lease() as generation:
-        return IndexDetailsOut.from_manifest(generation.manifest)
+    with state(request).collections[collection].lease() as lease:
+        return IndexDetailsOut.from_manifest(lease.generation.manifest)
 
 
-def served(request: Request) -> Served:
-    found: Served = request.app.state.served
-    return found
+@router.get("/collections")
+async def get_collections(request: Request) -> CollectionsOut:
+    """What can be asked, each with the generation that is served of it, null where none is whole."""
+    collections = state(request).collections
+    found = []
+    for name in collections:
+        try:
+            with collections[name].lease() as lease:
+                index = IndexOut.from_manifest(lease.generation.manifest)
+        except NoIndexError:
+            index = None
+        found.append(CollectionOut(name=name, index=index))
+    return CollectionsOut(collections=found)

@@ -278,10 +278,10 @@ def test_serving_needs_no_torch_and_little_memory(seed_index: Path) -> None:
 def test_no_part_of_serving_imports_torch_or_transformers(seed_index: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from service.app import create_app\n"
-        "from service.settings import load; from service.served import Served\n"
+        "from service.settings import load; from service.served import Collections\n"
         "from indexer.folder import IndexFolder\n"
-        "served = Served(IndexFolder(Path(sys.argv[1])), workers=1); served.refresh(); assert served.ready\n"
-        "create_app(load(), served); served.close()\n"
+        "served = Collections({'default': IndexFolder(Path(sys.argv[1]))}, workers=1); served.refresh()\n"
+        "assert served.ready; create_app(load(), served); served.close()\n"
         "print(sorted({'torch', 'transformers', 'sentence_transformers'} & set(sys.modules)))"
     )
     result = subprocess.run(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from indexer.generation import Generation
 from indexer.models import EVERYTHING, Article, Filters, Passage, Span
 from service.answering import NO_ANSWER, Answer, Candidate, answer, choose, confidence, weigh
-from service.asking import understand
+from service.asking import Asked, understand
 from service.evaluation import read_judged
 from service.retrieval import Hit, SearchQuery, search
 from service.settings import Settings
@@ -40,7 +40,7 @@ def ask(
 ) -> Answer:
     """As the service answers: understood first."""
     query = SearchQuery(question, filters=filters)
-    return answer(generation, understand(generation, query).query, min_confidence=min_confidence)
+    return answer(generation, understand(generation, Asked(query)).query, min_confidence=min_confidence)
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,7 @@ def test_where_nothing_passes_the_filters_nothing_is_shown(generation: Generatio
 
 @pytest.mark.parametrize("question", ["What will the bridge cost?", "What does Gabuev expect?"])
 def test_sentences_are_weighed_within_bounds_the_best_first(generation: Generation, question: str) -> None:
-    query = understand(generation, SearchQuery(question, limit=6, group_by="passage")).query
+    query = understand(generation, Asked(SearchQuery(question, limit=6, group_by="passage"))).query
     hits = search(generation, query).hits
     candidates = weigh(generation, query, hits)
     scores = [candidate.score for candidate in candidates]

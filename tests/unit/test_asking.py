@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from indexer.errors import UsageError
 from indexer.generation import Generation
 from indexer.models import EVERYTHING, Filters, Span
-from service.asking import Turn, Understood, understand
+from service.asking import Asked, Turn, Understood, understand
 from service.retrieval import SearchQuery, search
 
 TODAY = date(2026, 6, 20)
@@ -33,7 +33,7 @@ def asked(
     turns: tuple[Turn, ...] = (),
 ) -> Understood:
     query = SearchQuery(question, filters=filters, limit=7, offset=3)
-    return understand(generation, query, today=today, turns=turns, as_of=as_of, interpreted=interpreted)
+    return understand(generation, Asked(query, tuple(turns), as_of, interpreted), today=today)
 
 
 def words(found: Understood, *, ignored: bool = False) -> list[str]:

@@ -1,222 +1,22 @@
-"""The wire: requests as they are validated, responses as they leave."""
+"""Results of our own protocol, as they leave."""
 
-import re
-import unicodedata
-from collections.abc import Sequence
 from datetime import date
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal
 from uuid import uuid4
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StrictBool,
-    ValidationError,
-)
+from pydantic import BaseModel
 
 from indexer.corpus import Mentioned, Stored
-from indexer.errors import UsageError
 from indexer.folder import Manifest
 from indexer.generation import Generation
-from indexer.models import Article, DatedBy, Filters, Span, Version
+from indexer.models import Article, DatedBy, Span, Version
 from indexer.stories import changes, history
-from service.answering import Answer
-from service.asking import Turn, Understood, understand
+from service.asking import Understood
 from service.evidence import Citation
-from service.quoting import QuoteHit, Quotes, QuotesQuery
-from service.retrieval import (
-    DEFAULT_RESCORING,
-    GroupBy,
-    Hit,
-    Mode,
-    Rescoring,
-    Results,
-    SearchQuery,
-    Sort,
-    also_in,
-)
-
-MAX_QUERY = 2000  # characters
-MAX_LIMIT = 100
-MAX_OFFSET = 10_000
-_MAX_VALUES = 100  # of one filter
-_MOST_TURNS = 50  # of a conversation; the last ones count
-_LONGEST_ANSWER = 20_000  # characters
-_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\ufeff\ud800-\udfff]")
-
-
-def _question(text: str) -> str:
-    """A question without what cannot be seen; refuses one in which nothing can."""
-    visible = " ".join(_INVISIBLE.sub(" ", unicodedata.normalize("NFC", text)).split())
-    if not any(unicodedata.category(character)[0] in "LNPS" for character in visible):
-        raise ValueError("is empty: ask something")
-    return visible
-
-
-def _without_surrogates(value: str) -> str:
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        raise ValueError("holds a lone surrogate, which is no character")
-    return value
-
-
-def _iso_day(value: object) -> object:
-    """Only a day: pydantic alone would take 0 for the first of 1970."""
-    if isinstance(value, date) or (isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value)):
-        return value
-    raise ValueError("give a day as YYYY-MM-DD")
-
-
-Day = Annotated[date, BeforeValidator(_iso_day)]
-Question = Annotated[str, Field(max_length=MAX_QUERY), AfterValidator(_question)]
-Speaker = Annotated[str, Field(max_length=300), AfterValidator(_question)]
-Value = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_without_surrogates)]
-Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, strict=True)]
-Offset = Annotated[int, Field(ge=0, le=MAX_OFFSET, strict=True)]
-
-
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-_RequestType = TypeVar("_RequestType", bound=_Request)
-
-
-def validated(kind: type[_RequestType], **fields: object) -> _RequestType:
-    """A request made of fields that did not come over HTTP. Raises UsageError as HTTP answers 422."""
-    try:
-        return kind(**fields)
-    except ValidationError as error:
-        first = error.errors()[0]
-        param = ".".join(map(str, first["loc"]))
-        raise UsageError(f"{param}: {first['msg'].removeprefix('Value error, ')}", param=param) from error
-
-
-class FiltersIn(_Request):
-    """Days are inclusive; an empty list lets everything pass."""
-
-    published_after: Day | None = None
-    published_before: Day | None = None
-    source: Annotated[list[Value], Field(max_length=_MAX_VALUES)] = []
-    author: Annotated[list[Value], Field(max_length=_MAX_VALUES)] = []
-
-    def to_filters(self) -> Filters:
-        """Raises UsageError where the days are the wrong way round."""
-        try:
-            return Filters(
-                self.published_after, self.published_before, tuple(self.source), tuple(self.author)
-            )
-        except ValueError as error:
-            raise UsageError(str(error), param="filters.published_after") from error
-
-
-class _Asking(_Request):
-    """What every question can bring along. `interpret`: whether its own words about days and speakers count;
-    `as_of`: answer as the collection stood on that day, which is then today."""
-
-    query: Question
-    filters: FiltersIn = FiltersIn()
-    interpret: StrictBool = True
-    as_of: Day | None = None
-
-    def understood(
-        self, generation: Generation, query: SearchQuery, turns: Sequence[Turn] = ()
-    ) -> Understood:
-        return understand(generation, query, turns=turns, as_of=self.as_of, interpreted=self.interpret)
-
-
-class SearchIn(_Asking):
-    limit: Limit = 10
-    offset: Offset = 0
-    mode: Mode = "hybrid"
-    sort: Sort = "relevance"
-    group_by: GroupBy = "article"
-    collapse: StrictBool = True
-    highlight: StrictBool = True
-
-    def to_query(self, rescoring: Rescoring = DEFAULT_RESCORING) -> SearchQuery:
-        return SearchQuery(
-            text=self.query,
-            limit=self.limit,
-            offset=self.offset,
-            mode=self.mode,
-            filters=self.filters.to_filters(),
-            sort=self.sort,
-            group_by=self.group_by,
-            collapse=self.collapse,
-            rescoring=rescoring,
-        )
-
-
-class SearchParameters(_Request):
-    """`SearchIn` as the query string of a GET."""
-
-    q: Question
-    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 10
-    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] = 0
-    mode: Mode = "hybrid"
-    published_after: Day | None = None
-    published_before: Day | None = None
-    source: Annotated[list[Value], Field(max_length=_MAX_VALUES)] = []
-    author: Annotated[list[Value], Field(max_length=_MAX_VALUES)] = []
-    sort: Sort = "relevance"
-    group_by: GroupBy = "article"
-    collapse: bool = True
-    highlight: bool = True
-    interpret: bool = True
-    as_of: Day | None = None
-
-    def to_search(self) -> SearchIn:
-        return SearchIn(
-            query=self.q,
-            filters=FiltersIn(
-                published_after=self.published_after,
-                published_before=self.published_before,
-                source=self.source,
-                author=self.author,
-            ),
-            **self.model_dump(include=SearchIn.model_fields.keys() & SearchParameters.model_fields.keys()),
-        )
-
-
-class QuotesIn(_Request):
-    """Who said something, or on what, or both; also the query string of a GET."""
-
-    speaker: Speaker | None = None
-    q: Question | None = None
-    published_after: Day | None = None
-    published_before: Day | None = None
-    source: Annotated[list[Value], Field(max_length=_MAX_VALUES)] = []
-    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 10
-    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] = 0
-
-    def to_query(self) -> QuotesQuery:
-        """Raises UsageError where nothing is asked for, or the days are the wrong way round."""
-        filters = FiltersIn(
-            published_after=self.published_after, published_before=self.published_before, source=self.source
-        )
-        return QuotesQuery(self.speaker, self.q, filters.to_filters(), self.limit, self.offset)
-
-
-class TurnIn(_Request):
-    """A question asked before, and the answer it got."""
-
-    query: Question
-    answer: Annotated[str, Field(max_length=_LONGEST_ANSWER), AfterValidator(_without_surrogates)] = ""
-
-
-class AnswerIn(_Asking):
-    """`turns` are those before this question, the oldest first: "and in the Arctic?" needs them."""
-
-    turns: Annotated[list[TurnIn], Field(max_length=_MOST_TURNS)] = []
-
-    def to_query(self, rescoring: Rescoring = DEFAULT_RESCORING) -> SearchQuery:
-        return SearchQuery(self.query, filters=self.filters.to_filters(), rescoring=rescoring)
-
-    def to_turns(self) -> list[Turn]:
-        return [Turn(turn.query, turn.answer) for turn in self.turns]
+from service.quoting import QuoteHit, Quotes
+from service.replying import Reply
+from service.retrieval import Hit, Results, also_in
+from service.schemas.requests import AnswerIn, QuotesIn, SearchIn
 
 
 class IndexOut(BaseModel):
@@ -229,6 +29,17 @@ class IndexOut(BaseModel):
     @classmethod
     def from_manifest(cls, manifest: Manifest) -> "IndexOut":
         return cls(generation=manifest.id, built_at=manifest.created_at, articles=manifest.counts["articles"])
+
+
+class CollectionOut(BaseModel):
+    """A collection, and the generation that is served of it."""
+
+    name: str
+    index: IndexOut | None
+
+
+class CollectionsOut(BaseModel):
+    collections: list[CollectionOut]
 
 
 class IndexDetailsOut(IndexOut):
@@ -551,7 +362,8 @@ class TimingsOut(BaseModel):
 
 
 class AnswerOut(BaseModel):
-    """With `no_answer` the nearest passages stand in `nearest`; no claim is made of them."""
+    """With `no_answer` the nearest passages stand in `nearest`; no claim is made of them. `model` is who
+    chose the words: "extractive", or the language model; `degraded` tells that this one failed on the way."""
 
     id: str
     query: str
@@ -563,13 +375,13 @@ class AnswerOut(BaseModel):
     sources: list[SourceOut]
     nearest: list[PassageOut]
     model: str
+    degraded: bool
     index: IndexOut
     timings_ms: TimingsOut
 
     @classmethod
-    def from_answer(
-        cls, generation: Generation, asked: AnswerIn, understood: Understood, answer: Answer
-    ) -> "AnswerOut":
+    def from_reply(cls, generation: Generation, asked: AnswerIn, reply: Reply) -> "AnswerOut":
+        understood, answer = reply.understood, reply.answer
         return cls(
             id=f"ans_{uuid4().hex}",
             query=asked.query,
@@ -584,6 +396,7 @@ class AnswerOut(BaseModel):
             ],
             nearest=passages_out(generation, list(answer.nearest), understood.query.text, highlight=True),
             model=answer.model,
+            degraded=answer.degraded,
             index=IndexOut.from_manifest(generation.manifest),
             timings_ms=TimingsOut(retrieve=round(answer.retrieve_ms, 2), answer=round(answer.answer_ms, 2)),
         )
@@ -658,22 +471,3 @@ class HistoryOut(BaseModel):
             ],
             index=IndexOut.from_manifest(generation.manifest),
         )
-
-
-class ErrorOut(BaseModel):
-    """The part of an error that OpenAI's clients read."""
-
-    message: str
-    type: str
-    param: str | None
-    code: str
-
-
-class ProblemOut(BaseModel):
-    """RFC 9457, with `error` beside it."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    error: ErrorOut

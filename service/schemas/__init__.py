@@ -1,0 +1,1 @@
+"""The wire: requests as they are validated, responses as they leave."""
