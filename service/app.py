@@ -8,12 +8,14 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import problems
 from service.problems import problem
 from service.replying import Answerer
-from service.routes import answer, chat, health, quotes, search
+from service.routes import answer, chat, health, quotes, responses, search
+from service.routes.mcp import McpEndpoint
 from service.routes.state import State
 from service.served import Collections
 from service.settings import Settings
@@ -27,13 +29,14 @@ def create_app(settings: Settings, collections: Collections) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        watching = asyncio.create_task(collections.watch())
+        beside = [asyncio.create_task(collections.watch()), asyncio.create_task(mcp_endpoint.run())]
         try:
             yield
         finally:
-            watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
+            for task in beside:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             collections.close()
 
     app = FastAPI(
@@ -45,11 +48,51 @@ def create_app(settings: Settings, collections: Collections) -> FastAPI:
         redoc_url=None,
     )
     app.state.dateline = State(settings, collections, Answerer(settings))
+    mcp_endpoint = McpEndpoint(app.state.dateline)
+    app.router.routes.append(Route("/mcp", mcp_endpoint))
     app.add_middleware(_BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(_WhileConnected)
     problems.install(app)
-    for routes in (search, answer, quotes, chat, health):
+    for routes in (search, answer, quotes, chat, responses, health):
         app.include_router(routes.router)
     return app
+
+
+class _WhileConnected:
+    """Cancels the work of a request whose client has gone away."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        arrived: asyncio.Queue[Message] = asyncio.Queue(1)  # a body is read no faster than it is worked on
+        answered = gone = False
+
+        async def listen() -> None:
+            nonlocal gone
+            while (message := await receive())["type"] != "http.disconnect":
+                await arrived.put(message)
+            if not answered:
+                gone = True
+                working.cancel()
+
+        async def watched(message: Message) -> None:
+            nonlocal answered
+            answered = message["type"] == "http.response.body" and not message.get("more_body")
+            await send(message)
+
+        working = asyncio.ensure_future(self._app(scope, arrived.get, watched))
+        listening = asyncio.create_task(listen())
+        try:
+            await working
+        except asyncio.CancelledError:
+            if not gone:
+                raise
+        finally:
+            listening.cancel()
 
 
 class _BodyLimit:

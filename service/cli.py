@@ -4,12 +4,13 @@ Commands import what they need themselves: a service is ready sooner when it loa
 the web framework is still being imported, and `--help` need not wait for either.
 """
 
+import asyncio
 import json
 import logging
 import sys
 from pathlib import Path
 from threading import Thread
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -22,6 +23,9 @@ from indexer.errors import DatelineError, NoIndexError, UsageError
 from indexer.folder import IndexFolder
 from service.listening import listening_socket
 from service.settings import Settings, load, origin
+
+if TYPE_CHECKING:
+    from service.served import Collections
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -47,7 +51,10 @@ SourceOption = Annotated[
 ]
 AuthorOption = Annotated[list[str] | None, typer.Option("--author", help="Only by this author; repeatable.")]
 
-
+CollectionOption = Annotated[
+    list[str] | None,
+    typer.Option("--collection", help="Another index to serve beside it; repeatable.", metavar="NAME=DIR"),
+]
 CollectionsArgument = Annotated[
     list[Path],
     typer.Argument(help="Folders in BEIR layout, or SQuAD files.", metavar="DIR…", show_default=False),
@@ -186,12 +193,7 @@ def serve(
     index: IndexOption = None,
     host: Annotated[str | None, typer.Option(help="Address.", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.", show_default="8000")] = None,
-    collection: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--collection", help="Another index to serve beside it; repeatable.", metavar="NAME=DIR"
-        ),
-    ] = None,
+    collection: CollectionOption = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Start without an index, and serve it once it is built.")
     ] = False,
@@ -203,14 +205,8 @@ def serve(
       dateline serve --index /srv/news --host 0.0.0.0 --port 80
     """
     settings = load(index=index, host=host, port=port, collections=_collections(collection))
-    folders = {name: IndexFolder(path) for name, path in settings.folders().items()}
-    if not wait:
-        for folder in folders.values():
-            folder.candidates()
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    logging.getLogger("faiss").setLevel(logging.WARNING)  # which build of itself it loads
+    folders = _folders(settings, may_be_missing=wait)
+    _log_to_stderr()
     with listening_socket(settings.host, settings.port) as listening:
         address, port = listening.getsockname()[:2]
         logging.getLogger("dateline").info("serving %s on http://%s:%d", settings.index, address, port)
@@ -234,9 +230,32 @@ def serve(
             )
         finally:
             loading.join()
-        if not collections.ready and not wait:
-            raise NoIndexError(f"{settings.index}: no generation is whole; run: dateline index build PATH…")
+        if not wait:
+            _must_serve(settings, collections)
         uvicorn.Server(config).run(sockets=[listening])
+
+
+@app.command()
+def mcp(
+    index: IndexOption = None,
+    collection: CollectionOption = None,
+) -> None:
+    """Speak the Model Context Protocol on stdin and stdout: search, fetch, ask, quotes.
+
+    [dim]Example:[/dim]
+      dateline mcp --index /srv/news
+    """
+    settings = load(index=index, collections=_collections(collection))
+    folders = _folders(settings)
+    _log_to_stderr()
+    from service.replying import Answerer  # noqa: PLC0415
+    from service.served import Collections  # noqa: PLC0415
+    from service.tools import speak_on_stdio  # noqa: PLC0415
+
+    collections = Collections(folders, workers=settings.workers)
+    collections.refresh()
+    _must_serve(settings, collections)
+    asyncio.run(speak_on_stdio(settings, collections, Answerer(settings)))
 
 
 @app.command()
@@ -339,6 +358,26 @@ def _shown(value: object) -> str:
         case tuple():
             return ", ".join(map(str, value))
     return str(value)
+
+
+def _folders(settings: Settings, *, may_be_missing: bool = False) -> dict[str, IndexFolder]:
+    """What is to be served. Raises NoIndexError where one of them holds no index."""
+    folders = {name: IndexFolder(path) for name, path in settings.folders().items()}
+    for folder in () if may_be_missing else folders.values():
+        folder.candidates()
+    return folders
+
+
+def _must_serve(settings: Settings, collections: "Collections") -> None:
+    if not collections.ready:
+        raise NoIndexError(f"{settings.index}: no generation is whole; run: dateline index build PATH…")
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("faiss").setLevel(logging.WARNING)  # which build of itself it loads
 
 
 def _collections(given: list[str] | None) -> dict[str, str] | None:

@@ -4,10 +4,12 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from urllib.parse import quote
 
 from indexer.models import Article
 from service.evidence import Citation
 from service.replying import Reply
+from service.settings import DEFAULT_COLLECTION
 
 Address = Callable[[Article], str]
 """Where a reader finds an article."""
@@ -51,6 +53,18 @@ class Rendered:
 
 
 NOTHING = Rendered()
+
+
+def addressed(base: str, collection: str) -> Address:
+    """An article's own address where it is one of the web, else its place in the service at `base`."""
+    suffix = "" if collection == DEFAULT_COLLECTION else f"?collection={collection}"
+
+    def address(article: Article) -> str:
+        if article.url and article.url.startswith(("https://", "http://")):
+            return article.url
+        return f"{base.rstrip('/')}/v1/articles/{quote(article.id)}{suffix}"
+
+    return address
 
 
 def rendered(reply: Reply, address: Address, *, links: bool) -> Rendered:

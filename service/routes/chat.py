@@ -9,9 +9,9 @@ from fastapi import APIRouter, Request, Response
 
 from indexer.errors import NotFoundError
 from service.asking import Asked
-from service.rendering import NOTHING, Rendered, rendered
+from service.rendering import NOTHING, Rendered, addressed, rendered
 from service.replying import Reply
-from service.routes.state import State, addressed, state
+from service.routes.state import State, state
 from service.routes.streaming import event, streamed
 from service.schemas.chat import (
     ChatChunks,
@@ -64,7 +64,7 @@ async def post_chat(request: Request, asked: ChatIn) -> Response | ChatOut:
     collection, links = spoken_to(request, asked.model)
     here = state(request)
     question = asked.to_answer(collection).to_asked(here.answerer.rescoring)
-    show = partial(rendered, address=addressed(request, collection), links=links)
+    show = partial(rendered, address=addressed(here.base(request), collection), links=links)
     if asked.stream:
         return await streamed(_events(here, asked, collection, question, show))
     with here.collections[collection].lease() as lease:

@@ -30,7 +30,7 @@ class PartIn(Tolerant):
 class MessageIn(Tolerant):
     """`content` is a text or parts of it; what is no text is passed over."""
 
-    role: str = "user"
+    role: str = ""
     content: str | list[PartIn] | None = None
 
     @property
