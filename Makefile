@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 # PyPI's torch for Linux brings gigabytes of CUDA; another index can be named here, such as
 # https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
+# Which Node the clients for it are tried with.
+NODE ?= node
+export NODE
 # Judged collections, where there are any.
 EVAL := $(or $(DATELINE_EVAL),../shared/eval)
 JUDGED := $(wildcard $(addprefix $(EVAL)/,newsquiz time scifact))
@@ -13,7 +16,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types layers bench quality volume clean
+.PHONY: help run test test-clients check format lint types layers bench quality volume clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,6 +34,10 @@ run: $(VENV)/.installed ## index seeds/ and serve it on http://127.0.0.1:8000
 
 test: $(VENV)/.installed ## run the tests
 	$(BIN)/python -m pytest
+
+test-clients: $(VENV)/.installed ## try the clients for Node, from npm (Node 22 or newer; else name one: NODE=…)
+	npm ci --prefix tests/clients --no-audit --no-fund
+	$(BIN)/python -m pytest tests/clients
 
 check: format lint types layers test ## everything that must hold before a commit
 
