@@ -12,14 +12,17 @@ export NODE
 EVAL := $(or $(DATELINE_EVAL),../shared/eval)
 JUDGED := $(wildcard $(addprefix $(EVAL)/,newsquiz time scifact))
 ANSWERED := $(wildcard $(EVAL)/newsquiz $(EVAL)/squad/dev-v2.0.json)
+# Open WebUI has an environment of its own: it pins what Dateline pins, to other releases.
+WEBUI_VENV ?= .venv-openwebui
+CHROMIUM ?= /usr/bin/chromium
 HOST ?= 127.0.0.1
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-clients check format lint types layers bench quality volume clean
+.PHONY: help run test test-clients check format lint types layers bench quality volume demo-openwebui clean
 
 help: ## show this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -71,5 +74,18 @@ quality: $(VENV)/.installed ## measure reading, copies, quotes, retrieval and an
 volume: $(VENV)/.installed ## build from a large dump: memory, speed, whether the report adds up (DATELINE_EVAL)
 	$(BIN)/python bench/volume.py
 
+$(WEBUI_VENV)/.installed: demo/requirements.txt
+	$(PYTHON) -m venv $(WEBUI_VENV)
+	$(WEBUI_VENV)/bin/pip install --quiet --upgrade pip
+	$(WEBUI_VENV)/bin/pip install --quiet torch==2.13.0 $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+	$(WEBUI_VENV)/bin/pip install --quiet --requirement demo/requirements.txt
+	@touch $@
+
+demo-openwebui: $(VENV)/.installed ## ask through Open WebUI in Chromium, and picture it (installs 3 GB)
+	@test -x $(CHROMIUM) || { echo "there is no $(CHROMIUM): apt-get install chromium, or CHROMIUM=PATH"; exit 1; }
+	@$(MAKE) --no-print-directory $(WEBUI_VENV)/.installed
+	$(WEBUI_VENV)/bin/python demo/openwebui.py --open-webui $(WEBUI_VENV)/bin/open-webui \
+		--dateline $(BIN)/dateline --chromium $(CHROMIUM)
+
 clean: ## remove what the targets made
-	rm -rf $(VENV) index index-eval dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) $(WEBUI_VENV) index index-eval dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
