@@ -1,7 +1,7 @@
 """An encoder as a generation stores it: a graph or a saved model, its tokenizer, its facts."""
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Protocol
@@ -12,6 +12,9 @@ from tokenizers import Tokenizer
 from indexer.encoder.facts import TOKENIZER, Facts, Kind
 from indexer.errors import EncoderError
 from indexer.models import Encoded, Span, Vectors
+
+
+_REMEMBERED = 256  # questions, of some 20 KB each
 
 
 class Runtime(Protocol):
@@ -34,6 +37,8 @@ class Encoder:
         self._folder = folder
         self._streams = streams
         self._loading = Lock()
+        # An answer encodes its question when it searches and when it reads what it found.
+        self._encoded_query = lru_cache(_REMEMBERED)(self._encode_query)
 
     @cached_property
     def token_spans(self) -> Callable[[str], Sequence[Span]]:
@@ -56,9 +61,8 @@ class Encoder:
         self.encode_queries(["warm"])
 
     def encode_query(self, text: str) -> Encoded:
-        """A question as a whole and token by token."""
-        ((_, encoded),) = self._encode([text], "query")
-        return encoded
+        """A question as a whole and token by token. Read it only: the last questions are remembered."""
+        return self._encoded_query(text)
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Returns (n, dim) float32 rows of L2 norm 1, so that inner product is cosine in [-1, 1]."""
@@ -72,6 +76,10 @@ class Encoder:
         """Like `encode_passages`, token by token too: each text's position and what it became, in
         whatever order they are done."""
         return self._encode(texts, "passage")
+
+    def _encode_query(self, text: str) -> Encoded:
+        ((_, encoded),) = self._encode([text], "query")
+        return encoded
 
     def _gathered(self, texts: Sequence[str], kind: Kind) -> Vectors:
         vectors = np.empty((len(texts), self.facts.dimension), dtype=np.float32)
