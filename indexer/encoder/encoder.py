@@ -13,7 +13,6 @@ from indexer.encoder.facts import TOKENIZER, Facts, Kind
 from indexer.errors import EncoderError
 from indexer.models import Encoded, Span, Vectors
 
-
 _REMEMBERED = 256  # questions, of some 20 KB each
 
 
