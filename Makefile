@@ -56,10 +56,11 @@ types: $(VENV)/.installed
 layers: $(VENV)/.installed
 	$(BIN)/lint-imports --no-cache
 
-bench: $(VENV)/.installed ## time encoding against sentence-transformers, and starting
+bench: $(VENV)/.installed ## time encoding against sentence-transformers, starting, and chats at once
 	$(BIN)/python bench/encode.py
 	$(BIN)/dateline index build seeds
 	$(BIN)/python bench/start.py
+	$(BIN)/python bench/chat.py
 
 quality: $(VENV)/.installed ## measure reading, copies, quotes, retrieval and answers (judged collections: DATELINE_EVAL)
 	$(BIN)/python bench/extraction.py

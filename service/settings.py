@@ -136,7 +136,8 @@ def load(**flags: Any) -> Settings:  # noqa: ANN401  pydantic checks them
     except ValidationError as error:
         problem = error.errors()[0]
         name = str(problem["loc"][0])
-        raise UsageError(f"{name}: {problem['msg']} (set by {origin(name, given)})") from error
+        message = problem["msg"].removeprefix("Value error, ")
+        raise UsageError(f"{name}: {message} (set by {origin(name, given)})") from error
 
 
 def origin(name: str, flags: dict[str, Any]) -> str:

@@ -1,0 +1,42 @@
+"""The code that docs/clients.md shows runs as it stands."""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.server import Server, serving
+
+CLIENTS = (Path(__file__).resolve().parents[2] / "docs/clients.md").read_text(encoding="utf-8")
+SECTIONS = {
+    section.split("\n")[0]: re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    for section in CLIENTS.split("\n## ")
+    if "```python" in section
+}
+
+
+@pytest.fixture(scope="module")
+def server(seed_index: Path) -> Iterator[Server]:
+    with serving(seed_index) as running:
+        yield running
+
+
+@pytest.mark.parametrize("client", SECTIONS)
+def test_a_clients_lines_run(server: Server, client: str, capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, object] = {"__name__": "__main__"}
+    for code in SECTIONS[client]:
+        assert "http://127.0.0.1:8000" in code or "client" in names
+        exec(code.replace("http://127.0.0.1:8000", server.url), names)  # noqa: S102  ours
+    shown = capsys.readouterr().out
+    expected = {"Cohere": "1\n"}.get(client, "closer military cooperation")
+    assert expected in shown
+    for one in list(names.values()):
+        if callable(close := getattr(one, "close", None)):
+            close()
+
+
+def test_every_client_that_the_docs_name_is_tried() -> None:
+    assert set(SECTIONS) == {"openai, Python", "LangChain", "Cohere", "MCP"}
+    assert sys.version_info >= (3, 11)
