@@ -33,6 +33,7 @@ _MOST_TRIED = 48  # of their combinations
 _FOREIGN = re.compile(r"[\[\]{}<>|\\【】〔〕⟦⟧]")  # what is left of citations and markup
 _SINGLE = re.compile(r"(?<!\w)'(?=\S)(.+?)(?<=\S)'(?!\w)")
 _COORDINATOR = re.compile(r";|,?\s\b(?:while|whereas|but|and|although|though)\b")
+_APPOSITION = re.compile(r"(?<=\w),\s[a-z][^,]*,(?=\s)")  # Gabuev, a director at Carnegie, says
 _EDGES = re.compile(r"^(?:\.\.\.|…|\s)+|(?:\.\.\.|…|\s)+$")
 _SHAVED = ",.;:"
 _CLAIMS_NOTHING = FUNCTION | ATTRIBUTION
@@ -82,7 +83,7 @@ class Binder:
         segments = _segments(text, fragments)
         if any(_FOREIGN.search(segment) for segment in segments):
             return None
-        if not all(_stands(grounds, match[1]) for segment in segments for match in _SINGLE.finditer(segment)):
+        if not all(_stands(grounds, match[1].rstrip(_SHAVED)) for segment in segments for match in _SINGLE.finditer(segment)):
             return None
         candidates = [list(islice(_places(grounds, one.inner), _MOST_PLACES)) for one in fragments]
         for places in islice(product(*candidates), _MOST_TRIED):
@@ -138,7 +139,9 @@ def _pattern(text: str) -> "re.Pattern[str]":
         words.append(re.escape(escaped).replace("\0", "['\"]").replace("\\\0", "['\"]"))
     pattern = r"\s+".join(words)
     if text[:1].isalpha():
-        pattern = f"[{text[0].lower()}{text[0].upper()}]{pattern[1:]}" if len(text[0].upper()) == 1 else pattern
+        pattern = (
+            f"[{text[0].lower()}{text[0].upper()}]{pattern[1:]}" if len(text[0].upper()) == 1 else pattern
+        )
     before = r"(?<![\w-])(?<!\w')(?<!\d[.,:])(?<![$€£¥])" if text[:1].isalnum() else ""
     behind = r"(?!\w|['-]\w|[.,:]\d|\s?%)" if text[-1:].isalnum() else ""
     return re.compile(before + pattern + behind)
@@ -151,7 +154,7 @@ def _places(grounds: Sequence[Ground], text: str) -> Iterator[Place]:
 
 
 def _stands(grounds: Sequence[Ground], text: str) -> bool:
-    return any(True for _ in _places(grounds, text.rstrip(_SHAVED)))
+    return any(True for _ in _places(grounds, text))
 
 
 def _fragments(grounds: Sequence[Ground], text: str) -> list[_Fragment]:
@@ -229,9 +232,9 @@ def _sayable(places: Sequence[Place]) -> Iterator[str]:
     first = articles[0]
     if first.source and all(article.source == first.source for article in articles):
         yield straightened(first.source)
-    if first.author and all(article.author == first.author for article in articles):
-        if not any(place.told for place in places):
-            yield straightened(first.author)
+    alone = not any(place.told for place in places)
+    if first.author and alone and all(article.author == first.author for article in articles):
+        yield straightened(first.author)
     if first.day and all(article.day == first.day for article in articles):
         day = first.day
         for month in (f"{day:%B}", f"{day:%b}.", f"{day:%b}"):
@@ -284,7 +287,11 @@ def _supports(place: Place, words: Sequence[Word], names: Sequence[Word]) -> boo
     return all(
         place.ground.joins(one, other)
         for one, other in pairwise(words)
-        if one in names and other in names and other.start == one.end + 1
+        if one in names
+        and other in names
+        and other.start == one.end + 1
+        # "Mayor Hallam" of "Hallam, the mayor"
+        and not place.names.intersection({one.lower, other.lower})
     )
 
 
@@ -296,7 +303,7 @@ def _is_in(name: Word, place: Place) -> bool:
 
 
 def _names_as_title(place: Place, words: Sequence[Word], number: int) -> bool:
-    """Whether a name is a part of what the title calls by it: "the Narrows bridge". Alone it is nobody there."""
+    """Whether a name is a part of what the title calls so: "the Narrows bridge". Alone it is nobody."""
     title = {(one.text, other.text) for one, other in pairwise(place.ground.title)}
     beside = pairwise(words[max(0, number - 1) : number + 2])
     return any(
@@ -308,7 +315,9 @@ def _names_as_title(place: Place, words: Sequence[Word], number: int) -> bool:
 
 def _is_spoken_so(place: Place, framing: str, words: Sequence[Word], names: Sequence[Word]) -> bool:
     """Whether the words are told by somebody, and by whom the sentence says, where it names somebody."""
-    subjects = list(_subjects(framing, words, names))
+    bare = _APPOSITION.sub(lambda aside: " " * len(aside[0]), framing)
+    kept = [word for word in words if bare[word.start : word.end] == word.text]
+    subjects = list(_subjects(bare, kept, names))
     if subjects and not place.is_told:
         return False
     called = place.speaker_words
@@ -333,7 +342,7 @@ def _subjects(framing: str, words: Sequence[Word], names: Sequence[Word]) -> Ite
 def _may_speak(framing: str, words: Sequence[Word], last: int, names: Sequence[Word]) -> bool:
     """Whether the name that ends here may be who speaks, not a place, an addressee or a part of a noun."""
     first = last
-    while first and words[first - 1] in names and words[first].start == words[first - 1].end + 1:
+    while first and words[first - 1] in names and words[first].start <= words[first - 1].end + len("' "):
         first -= 1
     following = words[last + 1 : last + 2]
     adjacent = bool(following) and framing[words[last].end : following[0].start] == " "

@@ -24,8 +24,12 @@ _BY_NUMBER = re.compile(
     rf"(?:passages?|sources?|articles?|documents?)\s+(?:numbers?\s+|no\.?\s+)?\[?\#?{_NUMBERS}\]?,?\s*",
     re.IGNORECASE | re.VERBOSE,
 )
-_IMAGE_OR_LINK = re.compile(r"!?\[([^\[\]]*)\]\s?\((?:[^()\s]|\([^()]*\))*(?:\s[^()]*)?\)|!?\[([^\[\]]+)\]\[[^\[\]]*\]")
-_ADDRESS = re.compile(r"<?\b(?:https?|ftp|javascript|data|mailto):[^\s>\"”]*>?|\bwww\.[^\s>\"”]+", re.IGNORECASE)
+_IMAGE_OR_LINK = re.compile(
+    r"!?\[([^\[\]]*)\]\s?\((?:[^()\s]|\([^()]*\))*(?:\s[^()]*)?\)|!?\[([^\[\]]+)\]\[[^\[\]]*\]"
+)
+_ADDRESS = re.compile(
+    r"<?\b(?:https?|ftp|javascript|data|mailto):[^\s>\"”]*>?|\bwww\.[^\s>\"”]+", re.IGNORECASE
+)
 _TAG = re.compile(r"</?[a-zA-Z!][^<>]{0,200}>")
 _BULLETS = re.compile(r"^(?:\s*(?:[-*•‣◦–—·>]|#{1,6}|\(?\d{1,2}[.)]|\(?[a-z]\))(?:\s+|$))+")
 _EMPHASIS = re.compile(r"\*+|`+|~~|(?<!\w)_+(?=\w)|(?<=\w)_+(?!\w)|__+")
@@ -38,7 +42,9 @@ def cleaned(sentence: str) -> tuple[str, frozenset[int]]:
 
     What looks like a citation in a form not known here keeps its brackets; the gate lets none of these pass.
     """
-    text = "".join(letter for letter in sentence if unicodedata.category(letter) not in {"Cf", "Cc"} or letter.isspace())
+    text = "".join(
+        letter for letter in sentence if unicodedata.category(letter) not in {"Cf", "Cc"} or letter.isspace()
+    )
     # Brackets and digits in full width are what they look like.
     text = re.sub("[！-～]", lambda wide: unicodedata.normalize("NFKC", wide[0]), text)
     cited: set[int] = set()

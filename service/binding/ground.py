@@ -9,7 +9,7 @@ from itertools import pairwise
 from indexer.fulltext import stems
 from indexer.models import Span
 from indexer.passages import sentences
-from indexer.quotes import Quotation, called, quotations
+from indexer.quotes import Quotation, quotations
 from service.binding.words import CONDITION, ORDERS, PRONOUNS, SAYING, Word, words_of
 from service.evidence import Quote, straightened
 from service.retrieval import Hit
@@ -23,6 +23,7 @@ _BOUNDARY = (
 )
 _BOUND_BEFORE = re.compile(_BOUNDARY)
 _BOUND_BEHIND = re.compile(rf"{_BOUNDARY}|\b(?:and|or|that|as|when|if|unless|after|before|since)\b")
+_STOP = re.compile(r"[;.!?]\s|\n")
 _ASIDE = re.compile(r",\"?\s([^,;:.\"]{1,40}),\s?\"?")
 _AS_IF = re.compile(r"\b(?:as|even) (?:if|though)\b")
 _IN_MARKS = re.compile(r'"[^"]*"')
@@ -74,7 +75,9 @@ class Ground:
 
     def telling(self, at: Span) -> Quotation | None:
         """What is told of the article's code points, all in one."""
-        return next((one for one in self.told if one.place.start <= at.start and at.end <= one.place.end), None)
+        return next(
+            (one for one in self.told if one.place.start <= at.start and at.end <= one.place.end), None
+        )
 
     def joins(self, one: Word, other: Word) -> bool:
         """Whether the article has two words of a name together, or with one between them."""
@@ -88,10 +91,9 @@ class Ground:
         found = re.search(rf"\b{re.escape(name)}\b", text)
         if not found:
             return ""
-        before = re.split(r"[;.!?]\s|\n", text[max(0, found.start() - _BEFORE_NAME) : found.start()])[-1]
-        behind = re.split(r"[;.!?]\s|\n", text[found.end() : found.end() + _BEHIND_NAME])[0]
-        # Words may be cut at both ends.
-        return " ".join([*before.split(" ")[1:], name + behind.rpartition(" ")[0]])
+        before = text[max(0, found.start() - _BEFORE_NAME) : found.start()].partition(" ")[2]
+        behind = text[found.end() : found.end() + _BEHIND_NAME].rpartition(" ")[0]
+        return _STOP.split(before)[-1] + name + _STOP.split(behind)[0]
 
 
 @dataclass(frozen=True)
@@ -161,13 +163,10 @@ class Place:
 
     @cached_property
     def speaker_words(self) -> frozenset[str]:
-        """What the speaker may be called by."""
-        if not self.speaker:
+        """The speaker's name; nothing where it is a description, as which anyone may be known."""
+        if not self.speaker or not self.speaker[0].isupper():
             return frozenset()
-        alone = called(self.speaker).alone
-        return frozenset(
-            word.text for word in words_of(straightened(self.speaker)) if word.lower in alone or word.capital
-        )
+        return frozenset(word.text for word in words_of(straightened(self.speaker)) if word.capital)
 
     @cached_property
     def own(self) -> tuple[str, str]:

@@ -1,7 +1,6 @@
 """The closed lists of the gate: words that claim nothing, words that turn or weaken a claim, and orders."""
 
 import re
-
 from typing import NamedTuple
 
 from indexer.quotes.words import CUES
@@ -35,10 +34,13 @@ ATTRIBUTION = _words(
     reply replies replied replying answer answers answered answering respond responds responded responding
     stress stresses stressed stressing emphasize emphasizes emphasized emphasizing emphasise emphasises emphasised
     emphasising point points pointed pointing out observe observes observed observing elaborate elaborates
-    elaborated newspaper paper story account
+    elaborated warn warns warned warning insist insists insisted insisting reckon reckons reckoned reckoning
+    recall recalls recalled recalling suggest suggests suggested suggesting newspaper paper story account
     """
 )
-SAYING = CUES | (ATTRIBUTION - _words("it out articles words statement interview newspaper paper story account"))
+SAYING = CUES | (
+    ATTRIBUTION - _words("it out articles words statement interview newspaper paper story account")
+)
 
 PERSONAL = _words("he she they him her them his hers their theirs himself herself themselves")
 POINTING = PERSONAL | _words("it its this these those such")  # mean what stood before
@@ -62,7 +64,7 @@ DOUBTFUL = _any_of(
     r"""
     if unless whether may might could should ought perhaps maybe allegedly alleged reportedly possibl[ey]
     potential(?:ly)? probabl[ey] likely unlikely apparently supposed(?:ly)? rumou?r* expect* hop(?:e|es|ed|ing)
-    fear* want* wish* plan* propos* consider* demand* suggest* suspect* assum* speculat* claim* promis* vow*
+    fear* want* wish* plan(?:s|ning)? propos* consider* demand* suggest* suspect* assum* speculat* claim* promis* vow*
     pledg* threat* seek* sought intend* aim* den(?:y|ies|ied|ying) doubt* disput*
     """
 )
@@ -88,7 +90,7 @@ ORDERS = re.compile(
     | \bas\ an\ ai\b | \b(?:ai|chat)\ ?(?:assistant|bot|model)s?\s?(?:must|should|:|,)
     | <\|?/?(?:im_start|im_end|system|user|assistant|endoftext)\b | \[/?(?:INST|SYS)\] | ^\W*(?:system|assistant|user)\ ?:
     | (?:^|[.:;,!?"'()*]\s*|\b(?:please|must|should|now|always|and|then|to)\ )
-      (?:reply|respond|answer|output|print|repeat|write|say|state|tell\ the\ user)\ 
+      (?:reply|respond|answer|output|print|repeat|write|say|state|tell\ the\ user)[ ]
       (?:(?:only|exactly|simply|just)\b|(?:with|that|as\ follows|the\ following|to\ (?:the|this|every|any|all)
       \ (?:question|user|query|prompt))\b)
     | \b(?:cite|quote|use)\ (?:it\ as\ )?(?:(?:passage|source|article|number|citation)\ )?[\[【(]?\d+[\]】)]
