@@ -221,7 +221,7 @@ async def statements(
     *,
     mark: bool = False,
 ) -> AsyncGenerator[Statement]:
-    """What a model writes to a question, sentence by sentence, each bound to its quotes as soon as it is there.
+    """What a model writes to a question, each sentence bound to its quotes as soon as it is complete.
 
     What the passages do not bear out is left out; with `mark` it comes as an unproven statement. Nothing
     comes where the model finds no answer. At most eight statements come, none twice. Raises

@@ -39,11 +39,11 @@ class Asked:
 
 @dataclass
 class Stub:
-    """A running stub: what it was asked, and how many clients left before it had finished."""
+    """A running stub: what it was asked, and whether a client left before it had finished."""
 
     url: str = ""
     asked: list[Asked] = field(default_factory=list)
-    left: int = 0
+    someone_left: threading.Event = field(default_factory=threading.Event)
     scripts: dict[str, Callable[[Asked], str]] = field(default_factory=dict)
     """Models of a test's own: what each writes."""
 
@@ -81,7 +81,7 @@ def invents(asked: Asked) -> str:
 
 def foreign_citations(asked: Asked) -> str:
     fragment = a_fragment(asked.passages[0]["text"], Random(2))
-    return f"The article says “{fragment}” [9][42]【7†source】 (Passage 12) [x](http://evil.example/).\n"
+    return f"The article says “{fragment}” [9][42]【7†source】 (Passage 12) [7](http://evil.example/).\n"
 
 
 def obeys(asked: Asked) -> str:
@@ -158,7 +158,7 @@ STREAMS: dict[str, list[bytes | None]] = {
     "fault-length": [chunk("The mayor"), chunk("", "length"), DONE],
     "fault-content-filter": [chunk("The mayor"), chunk("", "content_filter"), DONE],
 }
-ENDLESS = {
+ENDLESS: dict[str, Callable[[int], str]] = {
     "fault-endless-repetition": lambda _: "The mayor said that the mayor said so.\n",
     "fault-endless-new-text": lambda number: f"The mayor of the {number}th town said so.\n",
     "fault-endless-line": lambda number: f"and then {number} ",
@@ -181,7 +181,7 @@ class _Server:
             answer = asyncio.create_task(self._answer(asked, writer))
             done, _ = await asyncio.wait({gone, answer}, return_when=asyncio.FIRST_COMPLETED)
             if answer not in done:
-                self._stub.left += 1
+                self._stub.someone_left.set()
             for task in (gone, answer):
                 task.cancel()
             await asyncio.gather(gone, answer, return_exceptions=True)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, pairwise, product
+from itertools import islice, pairwise, product, zip_longest
 
 from indexer.fulltext import stems
 from indexer.quotes.words import PREPOSITIONS, TELLS
@@ -14,6 +14,7 @@ from service.binding.words import (
     CONDITION,
     FUNCTION,
     MODAL,
+    OPINION,
     ORDERS,
     PERSONAL,
     PLAIN_NEGATIONS,
@@ -37,6 +38,8 @@ _APPOSITION = re.compile(r"(?<=\w),\s[a-z][^,]*,(?=\s)")  # Gabuev, a director a
 _EDGES = re.compile(r"^(?:\.\.\.|…|\s)+|(?:\.\.\.|…|\s)+$")
 _SHAVED = ",.;:"
 _CLAIMS_NOTHING = FUNCTION | ATTRIBUTION
+_OF_TELLING = frozenset(stems(" ".join(SAYING)))
+_OF_SAYING = frozenset(stems(" ".join(SAYING - OPINION)))
 _NEVER_FIRST = frozenset({"may", "will", "might"})  # but as names
 
 
@@ -83,7 +86,11 @@ class Binder:
         segments = _segments(text, fragments)
         if any(_FOREIGN.search(segment) for segment in segments):
             return None
-        if not all(_stands(grounds, match[1].rstrip(_SHAVED)) for segment in segments for match in _SINGLE.finditer(segment)):
+        if not all(
+            _stands(grounds, match[1].rstrip(_SHAVED))
+            for segment in segments
+            for match in _SINGLE.finditer(segment)
+        ):
             return None
         candidates = [list(islice(_places(grounds, one.inner), _MOST_PLACES)) for one in fragments]
         for places in islice(product(*candidates), _MOST_TRIED):
@@ -359,11 +366,15 @@ def _may_speak(framing: str, words: Sequence[Word], last: int, names: Sequence[W
 def _keeps_sense(place: Place, words: Sequence[Word]) -> bool:
     """Whether what turns or weakens the fragment in its source does so here, and nothing else turns it."""
     turned = any(word.negates for word in place.clause)
-    foreign = set(_turned(words)) - {pair for part in place.own for pair in _turned(words_of(part))}
-    if (turned and not any(word.negates for word in words)) or len(foreign) > turned:
+    if turned and not any(word.negates for word in words):
         return False
-    doubts = any(word.doubts for word in words)
-    if any(word.doubts for word in place.clause) and not doubts:
+    # "Not eleven" may be of any clause of the sentence, "did not say" only of the fragment's own. What the
+    # source turns by other words ("doubts") may be told by one "not", but no "did not say" is told of it.
+    there = {pair for part in place.own for pair in _turned(words_of(part)) if pair[1] not in _OF_TELLING}
+    foreign = set(_turned(words)) - there - set(_turned(place.clause))
+    if len(foreign) > turned or any(word in _OF_SAYING for _, word in foreign):
+        return False
+    if any(word.doubts for word in place.clause) and not any(word.doubts for word in words):
         return False
     modal = any(word.lower in MODAL for word in words_of(straightened(place.quote.text)))
     return not place.is_conditional or modal or any(word.lower in CONDITION for word in words)
@@ -371,8 +382,8 @@ def _keeps_sense(place: Place, words: Sequence[Word]) -> bool:
 
 def _turned(words: Sequence[Word]) -> Iterator[tuple[str, str]]:
     """Each negation with the stem of the word that it turns."""
-    claims = [word for word in words if word.negates or word.lower not in _CLAIMS_NOTHING]
-    for word, turned in zip(claims, [*claims[1:], None], strict=False):
+    claims = [word for word in words if word.negates or word.lower not in FUNCTION]
+    for word, turned in zip_longest(claims, claims[1:]):
         if word.negates:
             kind = "not" if word.lower.endswith("n't") else word.lower
             yield kind, " ".join(stems(turned.text)) if turned else ""

@@ -4,7 +4,10 @@ import re
 import unicodedata
 
 # What is put around the number of a passage, and what it is called there.
-_CALLED = r"(?:passages?|sources?|articles?|documents?|docs?|refs?|references?|citations?|cit|quotes?|see|cf|id|p|no|\#)"
+_CALLED = (
+    r"(?:passages?|sources?|articles?|documents?|docs?|refs?|references?|citations?|cit|quotes?"
+    r"|see|cf|id|p|no|\#)"
+)
 _NUMBERS = r"\d{1,4}(?:\s*(?:[,;&–-]|and)\s*(?:" + _CALLED + r"\.?\s*)?\#?\d{1,4})*"
 _MARKERS = re.compile(
     rf"""
@@ -28,7 +31,8 @@ _IMAGE_OR_LINK = re.compile(
     r"!?\[([^\[\]]*)\]\s?\((?:[^()\s]|\([^()]*\))*(?:\s[^()]*)?\)|!?\[([^\[\]]+)\]\[[^\[\]]*\]"
 )
 _ADDRESS = re.compile(
-    r"<?\b(?:https?|ftp|javascript|data|mailto):[^\s>\"”]*>?|\bwww\.[^\s>\"”]+", re.IGNORECASE
+    r"<?\b(?:https?|ftp|javascript|data|mailto):[^\s>\"”]*>?(?<![.,;:!?])|\bwww\.[^\s>\"”]+(?<![.,;:!?])",
+    re.IGNORECASE,
 )
 _TAG = re.compile(r"</?[a-zA-Z!][^<>]{0,200}>")
 _BULLETS = re.compile(r"^(?:\s*(?:[-*•‣◦–—·>]|#{1,6}|\(?\d{1,2}[.)]|\(?[a-z]\))(?:\s+|$))+")
@@ -64,5 +68,6 @@ def cleaned(sentence: str) -> tuple[str, frozenset[int]]:
 
 
 def _linked(text: str) -> str:
-    """The words of a link; a number that links somewhere is a citation."""
-    return f"[{text}]" if re.fullmatch(rf"\^?(?:{_CALLED}\s*)?#?\d+", text.strip(), re.IGNORECASE) else text
+    """The words of a link; what would be a citation without its link is one with it."""
+    marker = f"[{text}]"
+    return marker if _MARKERS.fullmatch(marker) else text

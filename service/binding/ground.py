@@ -23,6 +23,7 @@ _BOUNDARY = (
 )
 _BOUND_BEFORE = re.compile(_BOUNDARY)
 _BOUND_BEHIND = re.compile(rf"{_BOUNDARY}|\b(?:and|or|that|as|when|if|unless|after|before|since)\b")
+_OWNER = re.compile(r"\b[\w-]+(?:'s|s')(?=\s)")
 _STOP = re.compile(r"[;.!?]\s|\n")
 _ASIDE = re.compile(r",\"?\s([^,;:.\"]{1,40}),\s?\"?")
 _AS_IF = re.compile(r"\b(?:as|even) (?:if|though)\b")
@@ -166,7 +167,9 @@ class Place:
         """The speaker's name; nothing where it is a description, as which anyone may be known."""
         if not self.speaker or not self.speaker[0].isupper():
             return frozenset()
-        return frozenset(word.text for word in words_of(straightened(self.speaker)) if word.capital)
+        # Djokovic's father is not Djokovic.
+        speaker = _OWNER.sub("", straightened(self.speaker))
+        return frozenset(word.text for word in words_of(speaker) if word.capital)
 
     @cached_property
     def own(self) -> tuple[str, str]:

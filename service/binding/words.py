@@ -41,6 +41,9 @@ ATTRIBUTION = _words(
 SAYING = CUES | (
     ATTRIBUTION - _words("it out articles words statement interview newspaper paper story account")
 )
+OPINION = _words(
+    "expect expects expecting think thinks thought thinking believe believes believed believing see sees"
+)
 
 PERSONAL = _words("he she they him her them his hers their theirs himself herself themselves")
 POINTING = PERSONAL | _words("it its this these those such")  # mean what stood before

@@ -322,7 +322,8 @@ def test_the_same_sentences_come_however_the_text_is_cut(text: str, data: st.Dat
 
 def test_sentences_end_where_a_reader_would_end_them() -> None:
     assert split(
-        "Gabuev, of the U.S. Army, said “It is. It was.” [1] Dr. Hallam paid 2.3 crowns [2][3]. (Passage 2) Then “what? ",
+        "Gabuev, of the U.S. Army, said “It is. It was.” [1] Dr. Hallam paid 2.3 crowns [2][3]. (Passage 2) ",
+        "Then “what? ",
         "Nothing” came\n“Left open. Closed by the line\nNONE",
     ) == [
         "Gabuev, of the U.S. Army, said “It is. It was.” [1]",
