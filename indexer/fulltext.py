@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -44,6 +45,16 @@ def _analyzer(*, function_words: bool = True) -> tantivy.TextAnalyzer:
     if not function_words:
         builder = builder.filter(tantivy.Filter.custom_stopword(_FUNCTION_WORDS))
     return builder.filter(tantivy.Filter.stemmer(_ANALYZER)).build()
+
+
+@cache
+def _stemmer() -> tantivy.TextAnalyzer:
+    return _analyzer()
+
+
+def stems(text: str) -> list[str]:
+    """The words of a text as any index knows them (folded, stemmed), in order."""
+    return list(_stemmer().analyze(text))
 
 
 def _schema() -> tantivy.Schema:

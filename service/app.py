@@ -37,6 +37,7 @@ def create_app(settings: Settings, collections: Collections) -> FastAPI:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
+            await app.state.dateline.answerer.aclose()
             collections.close()
 
     app = FastAPI(

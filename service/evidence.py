@@ -92,7 +92,12 @@ def prove(corpus: Corpus, statements: Iterable[Statement], onto: Proof = NOTHING
 
 def normalised(text: str) -> str:
     """A text without what typesetting changes alone: kinds of quotation marks and of spaces."""
-    return " ".join(text.translate(_TYPESETTING).split())
+    return " ".join(straightened(text).split())
+
+
+def straightened(text: str) -> str:
+    """A text with one kind of quotation marks and one of apostrophes; every place stays where it is."""
+    return text.translate(_TYPESETTING)
 
 
 _TYPESETTING = str.maketrans(dict.fromkeys("“”„‟«»″", '"') | dict.fromkeys("‘’‚‛′", "'"))

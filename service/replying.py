@@ -20,6 +20,8 @@ from service.settings import Settings
 
 log = logging.getLogger(__name__)
 
+_MOST_TOKENS = 800  # written by a language model; some 500 words
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -40,6 +42,11 @@ class Answerer:
         self._reader = Reader(settings.reader) if settings.reader else None
         self._model = _language_model(settings)
         self._marks = settings.llm_unproven == "marked"
+
+    async def aclose(self) -> None:
+        """Lets go of the language model's server."""
+        if self._model:
+            await self._model.aclose()
 
     async def reply(self, lease: Lease, asked: Asked) -> Reply:
         """The whole answer."""
@@ -62,7 +69,7 @@ class Answerer:
         query = quoted.understood.query
         try:
             async with aclosing(
-                statements(self._model, query.text, written.read, mark=self._marks)
+                statements(self._model, query.text, written.read, asked.turns, mark=self._marks)
             ) as proposed:
                 async for statement in proposed:
                     proof = await lease.run(partial(_proven, [statement], written.proof))
@@ -102,6 +109,7 @@ def _language_model(settings: Settings) -> LanguageModel | None:
         settings.llm_model,
         settings.llm_api_key.get_secret_value(),
         deadline_s=settings.llm_deadline_s,
+        most_tokens=_MOST_TOKENS,
     )
 
 

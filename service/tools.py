@@ -219,6 +219,7 @@ async def speak_on_stdio(settings: Settings, collections: Collections, answerer:
         watching.cancel()
         with suppress(asyncio.CancelledError):
             await watching
+        await answerer.aclose()
         collections.close()
 
 
