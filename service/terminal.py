@@ -14,9 +14,9 @@ from indexer.folder import IndexFolder
 from indexer.generation import Generation, open_best
 from indexer.models import Article
 from service.answering import Answer
-from service.asking import Understood, understand
+from service.asking import Asked, Understood, understand
 from service.quoting import quotes
-from service.replying import Answerer
+from service.replying import Answerer, Reply
 from service.reranking import rescoring_by
 from service.retrieval import also_in, search
 from service.schemas.fields import validated
@@ -82,12 +82,19 @@ def print_answer(settings: Settings, *, as_json: bool, **fields: object) -> None
     answerer = Answerer(settings)
     asked = request.to_asked(answerer.rescoring)
     with opened(settings) as generation:
-        reply = asyncio.run(answerer.reply(Lease(generation, CapacityLimiter(1)), asked))
+        reply = asyncio.run(_replied(answerer, generation, asked))
         if as_json:
             print(AnswerOut.from_reply(generation, request, reply).model_dump_json())
         else:
             _print_understood(reply.understood)
             _print_answer(Console(highlight=False), generation, reply.answer)
+
+
+async def _replied(answerer: Answerer, generation: Generation, asked: Asked) -> Reply:
+    try:
+        return await answerer.reply(Lease(generation, CapacityLimiter(1)), asked)
+    finally:
+        await answerer.aclose()
 
 
 def print_history(settings: Settings, article_id: str, *, as_json: bool) -> None:

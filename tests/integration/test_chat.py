@@ -288,8 +288,9 @@ def test_a_streamed_response_ends_as_the_whole_would(client: openai.OpenAI) -> N
     assert "".join(told) == whole.output_text == final.output_text
     added = [event for event in events if event.type == "response.output_text.annotation.added"]
     assert len(added) == 1
-    (ended,), (expected,) = (one.output[0].to_dict()["content"] for one in (final, whole))
-    assert ended["annotations"] == expected["annotations"]  # type: ignore[index]
+    contents: list[Any] = [one.to_dict()["output"] for one in (final, whole)]
+    ended, expected = (content[0]["content"][0]["annotations"] for content in contents)
+    assert ended == expected
 
 
 def test_a_collection_answers_from_its_own_articles(server: Server, client: openai.OpenAI) -> None:
