@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service import problems
 from service.problems import problem
 from service.replying import Answerer
-from service.routes import answer, chat, health, quotes, search
+from service.routes import answer, chat, embeddings, health, quotes, rerank, search, vectorstores
 from service.routes.state import State
 from service.served import Collections
 from service.settings import Settings
@@ -47,7 +47,7 @@ def create_app(settings: Settings, collections: Collections) -> FastAPI:
     app.state.dateline = State(settings, collections, Answerer(settings))
     app.add_middleware(_BodyLimit, max_bytes=settings.max_body_bytes)
     problems.install(app)
-    for routes in (search, answer, quotes, chat, health):
+    for routes in (search, answer, quotes, chat, vectorstores, rerank, embeddings, health):
         app.include_router(routes.router)
     return app
 
