@@ -54,17 +54,28 @@ class ComparisonIn(Request):
     @property
     def days(self) -> tuple[float, float]:
         """The first and last ordinal between which the article's day has to be. Raises UsageError."""
-        at = _ordinal(self)
-        bounds = {
-            "eq": (at, at),
-            "gt": (math.floor(at) + 1, math.inf),
-            "gte": (at, math.inf),
-            "lt": (-math.inf, math.ceil(at) - 1),
-            "lte": (-math.inf, at),
-        }
-        if self.type not in bounds:
+        if self.type not in {"eq", "gt", "gte", "lt", "lte"}:
             raise _unsupported(self)
-        return bounds[self.type]
+        at = self._ordinal()
+        first = {"eq": at, "gt": math.floor(at) + 1, "gte": at}.get(self.type, -math.inf)
+        last = {"eq": at, "lt": math.ceil(at) - 1, "lte": at}.get(self.type, math.inf)
+        return first, last
+
+    def _ordinal(self) -> float:
+        """The day; a moment between two days lies between their ordinals."""
+        value = self.value
+        try:
+            if isinstance(value, str) and len(value) == len("YYYY-MM-DD"):
+                return date.fromisoformat(value).toordinal()
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                at = _EPOCH + value / _DAY_SECONDS
+                if 1 <= at <= date.max.toordinal():
+                    return at
+        except (ValueError, OverflowError):
+            pass
+        raise UsageError(
+            f"filters: {self.key} is compared with a day, YYYY-MM-DD, or with Unix seconds", param="filters"
+        )
 
 
 class CompoundIn(Request):
@@ -78,23 +89,6 @@ FilterIn = Annotated[ComparisonIn | CompoundIn, Field(discriminator="type")]
 def _unsupported(asked: ComparisonIn | CompoundIn) -> UsageError:
     named = f"{asked.key[:200]!r} with " if isinstance(asked, ComparisonIn) else ""
     return UsageError(f"filters: {named}{asked.type} is not supported; {_SUPPORTED}", param="filters")
-
-
-def _ordinal(asked: ComparisonIn) -> float:
-    """The day that a filter names, as an ordinal; a moment between two days lies between their ordinals."""
-    value = asked.value
-    try:
-        if isinstance(value, str) and len(value) == len("YYYY-MM-DD"):
-            return date.fromisoformat(value).toordinal()
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            at = _EPOCH + value / _DAY_SECONDS
-            if 1 <= at <= date.max.toordinal():
-                return at
-    except (ValueError, OverflowError):
-        pass
-    raise UsageError(
-        f"filters: {asked.key} is compared with a day, YYYY-MM-DD, or with Unix seconds", param="filters"
-    )
 
 
 def _joined(asked: ComparisonIn | CompoundIn) -> Iterator[ComparisonIn]:
@@ -137,7 +131,7 @@ class VectorSearchIn(Tolerant):
         return self.ranking_options.score_threshold if self.ranking_options else 0.0
 
     def to_asked(self, rescoring: Rescoring) -> list[Asked]:
-        """The questions to search for; none where the filters contradict each other, so that nothing can pass.
+        """The questions to search for; none where the filters contradict each other, so that none can pass.
 
         Raises UsageError for a filter that cannot be held.
         """
