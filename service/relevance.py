@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from indexer.generation import Generation
 from indexer.passages import cut
-from service.retrieval import Judge
+from service.retrieval import Judge, overlap
 
-_LATE = 0.5  # the weight of late interaction against the cosine of the whole
+_LATE = 0.7  # the weight of late interaction against the cosine of the whole
+_WORDS = 0.2  # what it counts beside them to have the question's words
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +20,13 @@ class Piece:
     text: str
 
 
-def pieces(generation: Generation, documents: Sequence[str]) -> list[Piece]:
-    """The documents as the generation's articles are cut: whole sentences, its passages' tokens at most. One
-    that says nothing has none."""
+def pieces(generation: Generation, documents: Sequence[tuple[int, str]]) -> list[Piece]:
+    """Numbered documents as the generation's articles are cut: whole sentences, its passages' tokens at most.
+    One that says nothing has none."""
     most = generation.manifest.settings["passage_tokens"]
     return [
         Piece(at, text[slice(*span)])
-        for at, text in enumerate(documents)
+        for at, text in documents
         for span in cut(text, generation.encoder.token_spans, max_tokens=most)
     ]
 
@@ -35,8 +36,9 @@ def relevance(
 ) -> list[float]:
     """How well each text answers the question, in [0, 1]; only the order means anything.
 
-    By the judge where there is one; else by the cosine of the whole and, where the encoder tells of single
-    tokens, late interaction. A score does not depend on the texts beside it.
+    By the judge where there is one; else by the cosine of the whole, late interaction where the encoder tells
+    of single tokens, and the question's words, weighed by their rarity in the index. A score does not depend
+    on the texts beside it.
     """
     if not texts:
         return []
@@ -44,13 +46,17 @@ def relevance(
         # A cross-encoder's scores have any scale; the logistic function keeps their order.
         return [1 / (1 + math.exp(-score)) for score in judge(question, texts).tolist()]
     asked = generation.encoder.encode_query(question)
+    rarities = {
+        term: generation.fulltext.rarity(term) for term in generation.fulltext.content_terms(question)
+    }
     scores = [0.0] * len(texts)
     for at, encoded in generation.encoder.stream_passages(texts):
-        score = float(asked.vector @ encoded.vector)
+        met = float(asked.vector @ encoded.vector)
         if asked.tokens.size and encoded.tokens.size:
             late = float((asked.tokens @ encoded.tokens.T).max(axis=1).mean())
-            score = _LATE * late + (1 - _LATE) * score
-        scores[at] = min(max((1 + score) / 2, 0.0), 1.0)
+            met = _LATE * late + (1 - _LATE) * met
+        said = overlap(generation, rarities, texts[at])
+        scores[at] = min(max((1 + met + _WORDS * said) / (2 + _WORDS), 0.0), 1.0)
     return scores
 
 

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Item = TypeVar("Item")
 
-_SLICE = 32  # items that are worked on before others get their turn: a third of a second's encoding
+_SLICE = 16  # items worked on before others get their turn: passages are encoded in a sixth of a second
 _SECONDS_BETWEEN_LOOKS = 0.5
 
 

@@ -1,6 +1,5 @@
 """Texts of the asker's own, put in order: Cohere's rerank."""
 
-from functools import partial
 from typing import Literal
 
 from fastapi import APIRouter, Request
@@ -34,7 +33,9 @@ async def _reranked(request: Request, asked: RerankIn, version: Literal["1", "2"
         return relevance(generation, asked.query, [piece.text for piece in part], judge=judge)
 
     with here.collections[collection_of(request, asked.model)].lease() as lease:
-        read = await lease.run(partial(pieces, documents=asked.documents))
+        read = [
+            one for part in await lease.run_over(list(enumerate(asked.documents)), pieces) for one in part
+        ]
         scores = [score for part in await lease.run_over(read, scored) for score in part]
     ranked = best_first(list(zip(read, scores, strict=True)), len(asked.documents), asked.top_n)
     return RerankOut.from_ranked(asked, ranked, version)

@@ -9,7 +9,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from service.schemas.chat import Tolerant
 from service.schemas.fields import Question, without_surrogates
 
-MOST_DOCUMENTS = 1000
+_MOST_DOCUMENTS = 1000
+_LONGEST_DOCUMENT = 100_000  # characters; it is cut in one piece of work
 
 
 def _text(document: object) -> object:
@@ -20,6 +21,12 @@ def _text(document: object) -> object:
     return text
 
 
+def _checked(text: str) -> str:
+    if len(text) > _LONGEST_DOCUMENT:
+        raise ValueError(f"must have at most {_LONGEST_DOCUMENT} characters; send it in parts")
+    return without_surrogates(text)
+
+
 class DocumentOut(BaseModel):
     text: str
 
@@ -27,7 +34,7 @@ class DocumentOut(BaseModel):
 Document = Annotated[
     str,
     BeforeValidator(_text, json_schema_input_type=str | DocumentOut),
-    AfterValidator(without_surrogates),
+    AfterValidator(_checked),
 ]
 
 
@@ -37,7 +44,7 @@ class RerankIn(Tolerant):
 
     model: str = "dateline"
     query: Question
-    documents: Annotated[list[Document], Field(max_length=MOST_DOCUMENTS)]
+    documents: Annotated[list[Document], Field(max_length=_MOST_DOCUMENTS)]
     top_n: Annotated[int, Field(ge=1, strict=True)] | None = None
     return_documents: bool = False
 
