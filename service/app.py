@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service import problems
 from service.problems import problem
 from service.replying import Answerer
-from service.routes import answer, chat, health, quotes, responses, search
+from service.routes import answer, chat, embeddings, health, quotes, rerank, responses, search, vectorstores
 from service.routes.mcp import McpEndpoint
 from service.routes.state import State
 from service.served import Collections
@@ -54,7 +54,7 @@ def create_app(settings: Settings, collections: Collections) -> FastAPI:
     app.add_middleware(_BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(_WhileConnected)
     problems.install(app)
-    for routes in (search, answer, quotes, chat, responses, health):
+    for routes in (search, answer, quotes, chat, responses, vectorstores, rerank, embeddings, health):
         app.include_router(routes.router)
     return app
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from threading import Lock
 from typing import TypeVar
 
@@ -18,7 +19,9 @@ from service.retrieval import SearchQuery, search
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 
+_SLICE = 16  # items worked on before others get their turn: passages are encoded in a sixth of a second
 _SECONDS_BETWEEN_LOOKS = 0.5
 
 
@@ -32,6 +35,19 @@ class Lease:
     async def run(self, task: Callable[[Generation], T]) -> T:
         """Runs a piece of work in a worker thread, when the cap lets it."""
         return await to_thread.run_sync(task, self.generation, limiter=self._limiter)
+
+    async def run_over(self, items: Sequence[Item], task: Callable[[Generation, list[Item]], T]) -> list[T]:
+        """Runs a piece of work over many items, slice by slice, so that other requests get their turn in
+        between; what became of each slice, in order."""
+        done: list[T] = []
+        for start in range(0, len(items), _SLICE):
+            part = list(items[start : start + _SLICE])
+            done.append(await self.run(partial(_on, part, task)))
+        return done
+
+
+def _on(part: Item, task: Callable[[Generation, Item], T], generation: Generation) -> T:
+    return task(generation, part)
 
 
 class _Tenancy:

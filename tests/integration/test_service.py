@@ -307,6 +307,7 @@ def test_a_service_may_wait_for_its_index(tmp_path: Path, seed_index: Path) -> N
 
 
 def test_openapi_describes_every_route(server: Server) -> None:
+    """All but MCP, which is a protocol of its own."""
     paths = json.loads(server.client.get("/openapi.json").text)["paths"]
     assert {
         "/v1/search",
@@ -315,6 +316,17 @@ def test_openapi_describes_every_route(server: Server) -> None:
         "/v1/history/{article_id}",
         "/v1/quotes",
         "/v1/index",
+        "/v1/collections",
+        "/v1/models",
+        "/v1/models/{model}",
+        "/v1/chat/completions",
+        "/v1/responses",
+        "/v1/vector_stores",
+        "/v1/vector_stores/{store}",
+        "/v1/vector_stores/{store}/search",
+        "/v1/rerank",
+        "/v2/rerank",
+        "/v1/embeddings",
         "/healthz",
         "/readyz",
     } == set(paths)
