@@ -89,15 +89,15 @@ ORDERS = re.compile(
       \b(?:ignore|disregard|forget|override)\b[^.\n]{0,40}\b(?:instruction|prompt|rule|direction|guideline|context)s?\b
     | \b(?:ignore|disregard|forget)\ (?:all|any|everything|the|what)?\s?(?:of\ )?(?:the\ )?(?:previous|prior|above|earlier)\b
     | \byou\ are\ (?:now\ )?(?:an?\ |the\ )?(?:helpful\ )?(?:ai|a\.i\.|assistant|chatbot|language\ model|llm|bot)\b
-    | \b(?:system|developer)\ (?:prompt|message)\b | \bprompt\ injection\b | \blanguage\ models?\b | \bLLMs?\b
-    | \bas\ an\ ai\b | \b(?:ai|chat)\ ?(?:assistant|bot|model)s?\s?(?:must|should|:|,)
+    | \b(?:system|developer)\ (?:prompt|message)\b | \bprompt\ injection\b
+    | \bas\ an\ ai\b | \b(?:(?:ai|chat)\ ?(?:assistant|bot|model)|language\ model|LLM)s?\s?(?:must|should|:|,)
     | <\|?/?(?:im_start|im_end|system|user|assistant|endoftext)\b | \[/?(?:INST|SYS)\] | ^\W*(?:system|assistant|user)\ ?:
     | (?:^|[.:;,!?"'()*]\s*|\b(?:please|must|should|now|always|and|then|to)\ )
       (?:reply|respond|answer|output|print|repeat|write|say|state|tell\ the\ user)[ ]
       (?:(?:only|exactly|simply|just)\b|(?:with|that|as\ follows|the\ following|to\ (?:the|this|every|any|all)
       \ (?:question|user|query|prompt))\b)
     | \b(?:cite|quote|use)\ (?:it\ as\ )?(?:(?:passage|source|article|number|citation)\ )?[\[【(]?\d+[\]】)]
-    | \b(?:instructions?|notes?|message)\ (?:to|for)\ (?:the\ |any\ |all\ )?(?:ai|assistants?|model|reader\ model|chatbots?|answerer)\b
+    | \b(?:instructions?|notes?|message)\ (?:to|for)\ (?:the\ |any\ |all\ )?(?:ai|assistants?|models?|reader\ model|chatbots?|answerer|language\ models?|LLMs?)\b
     | \b(?:new|following|hidden)\ instructions?\b
     | \b(?:do\ not|don't|never)\ (?:mention|reveal|disclose|cite)\b[^.\n]{0,40}\b(?:instruction|prompt|passage|source)s?\b
     """,
