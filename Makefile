@@ -19,7 +19,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-clients check format lint types layers bench quality volume demo-openwebui clean
+.PHONY: help run test test-clients vendor check format lint types layers bench quality volume demo-openwebui clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -41,6 +41,10 @@ test: $(VENV)/.installed ## run the tests
 test-clients: $(VENV)/.installed ## try the clients for Node, from npm (Node 22 or newer; else name one: NODE=…)
 	npm ci --prefix tests/clients --no-audit --no-fund
 	$(BIN)/python -m pytest tests/clients
+
+vendor: ## bundle what the page uses of its libraries anew (npm)
+	npm ci --prefix vendor --no-audit --no-fund
+	npm run build --prefix vendor
 
 check: format lint types layers test ## everything that must hold before a commit
 

@@ -8,14 +8,27 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import problems
 from service.problems import problem
 from service.replying import Answerer
-from service.routes import answer, chat, embeddings, health, quotes, rerank, responses, search, vectorstores
+from service.routes import (
+    answer,
+    chat,
+    embeddings,
+    health,
+    page,
+    quotes,
+    rerank,
+    responses,
+    search,
+    vectorstores,
+)
 from service.routes.mcp import McpEndpoint
+from service.routes.page import PageFiles
 from service.routes.state import State
 from service.served import Collections
 from service.settings import Settings
@@ -51,10 +64,11 @@ def create_app(settings: Settings, collections: Collections) -> FastAPI:
     app.state.dateline = State(settings, collections, Answerer(settings))
     mcp_endpoint = McpEndpoint(app.state.dateline)
     app.router.routes.append(Route("/mcp", mcp_endpoint))
+    app.mount("/static", GZipMiddleware(PageFiles()))
     app.add_middleware(_BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(_WhileConnected)
     problems.install(app)
-    for routes in (search, answer, quotes, chat, responses, vectorstores, rerank, embeddings, health):
+    for routes in (search, answer, quotes, chat, responses, vectorstores, rerank, embeddings, page, health):
         app.include_router(routes.router)
     return app
 

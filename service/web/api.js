@@ -1,0 +1,91 @@
+// The service, as the page speaks with it.
+
+export class ApiError extends Error {
+  // `kind`: "offline" (nothing answered), "busy" (try again), "refused" (what was asked makes no sense), "failed".
+  constructor(kind, message) {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+async function answered(request) {
+  let response;
+  try {
+    response = await request;
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError("offline", "The service cannot be reached.");
+  }
+  if (response.ok) return response;
+  const body = await response.json().catch(() => ({}));
+  const message = body.error?.message ?? `The service answered ${response.status}.`;
+  if (response.status === 503) throw new ApiError("busy", message);
+  throw new ApiError(response.status < 500 ? "refused" : "failed", message);
+}
+
+export async function get(path, params = {}, { signal } = {}) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(params)) {
+    for (const one of [value].flat()) if (one !== undefined && one !== null && one !== "") query.append(name, one);
+  }
+  return (await answered(fetch(`${path}?${query}`, { signal }))).json();
+}
+
+function sent(path, body, signal) {
+  return fetch(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+    signal,
+  });
+}
+
+export async function post(path, body, { signal } = {}) {
+  return (await answered(sent(path, body, signal))).json();
+}
+
+// Server-sent events of a POST: calls `heard(name, data)` for each, and ends with the stream.
+export async function stream(path, body, heard, { signal } = {}) {
+  const response = await answered(sent(path, body, signal));
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let held = "";
+  for (;;) {
+    let piece;
+    try {
+      piece = await reader.read();
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      throw new ApiError("offline", "The connection broke off.");
+    }
+    if (piece.done) return;
+    held += piece.value;
+    const events = held.split("\n\n");
+    held = events.pop();
+    for (const event of events) {
+      let name = "message";
+      const data = [];
+      for (const line of event.split("\n")) {
+        if (line.startsWith("event: ")) name = line.slice(7);
+        else if (line.startsWith("data: ")) data.push(line.slice(6));
+      }
+      if (data.length) heard(name, JSON.parse(data.join("\n")));
+    }
+  }
+}
+
+// A stretch of a text by code points, which is how the service counts; JavaScript counts UTF-16.
+export class CodePoints {
+  constructor(text) {
+    this.text = text;
+    // Most texts have no pair of surrogates, and are sliced as they are.
+    this.points = /[\ud800-\udfff]/.test(text) ? Array.from(text) : null;
+  }
+
+  slice(start, end) {
+    return this.points ? this.points.slice(start, end).join("") : this.text.slice(start, end);
+  }
+
+  get length() {
+    return (this.points ?? this.text).length;
+  }
+}
