@@ -40,6 +40,7 @@ test: $(VENV)/.installed ## run the tests
 
 test-clients: $(VENV)/.installed ## try the clients for Node, from npm (Node 22 or newer; else name one: NODE=…)
 	npm ci --prefix tests/clients --no-audit --no-fund
+	npm ci --prefix vendor --no-audit --no-fund
 	$(BIN)/python -m pytest tests/clients
 
 vendor: ## bundle what the page uses of its libraries anew (npm)
