@@ -19,7 +19,8 @@ from tests.integration.server import serving
 
 VISITS = 7
 USABLE = """() => new Promise((done) => {
-  const look = () => (document.querySelector("#field") ? done(performance.now()) : requestAnimationFrame(look));
+  const look = () =>
+    document.querySelector("#field") ? done(performance.now()) : requestAnimationFrame(look);
   look();
 })"""
 
