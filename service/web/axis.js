@@ -6,7 +6,8 @@ const MARGIN = 18; // px at both ends, so that no mark is cut
 const NARROWEST = 68; // px between two labels
 const TALLEST = 190; // px of stacked marks
 const BUBBLE = 340; // px
-const SILENCE = 0.14; // of the axis: from here on a gap says how long it is
+const SILENCE = 0.14; // of the axis: from here on a gap says how long it is,
+const NOTED = 7 * DAY_MS; // if it is no shorter than this
 const STEPS = [
   ...[1, 2, 7, 14].map((days) => ({ days })),
   ...[1, 2, 3, 6, 12, 24, 60, 120, 240].map((months) => ({ months })),
@@ -82,7 +83,8 @@ function drawn(marks, width, largest) {
   const order = [...new Set(marks.map((mark) => mark.day.slice(0, 10)))];
   const gaps = order.slice(1).flatMap((to, at) => {
     const [start, end] = [x(moment(order[at])) + radius, x(moment(to)) - radius];
-    return end - start > Math.max(SILENCE * inside, 64) ? [{ start, end, words: span(order[at], to) }] : [];
+    const noted = end - start > Math.max(SILENCE * inside, 84) && moment(to) - moment(order[at]) >= NOTED;
+    return noted ? [{ start, end, words: span(order[at], to) }] : [];
   });
   return { dots, radius, gaps, x, ticks: ticks(from, to, inside), base: Math.max(height() + 10, 56) };
 }
@@ -168,7 +170,7 @@ export function Axis({ marks, label, lit, onPick, bubble, radius = 7 }) {
             onClick=${() => onPick(dot)}
           >
             <circle class="reach" r=${Math.max(plan.radius + 3, 10)} />
-            <circle class="dot" r=${dot.kind === "small" ? plan.radius * 0.6 : plan.radius - 0.5} />
+            <circle class="dot" r=${dot.kind.startsWith("small") ? plan.radius * 0.6 : plan.radius - 0.5} />
             ${dot.text && plan.radius >= 8 && html`<text>${dot.text}</text>`}
           </g>`,
       )}

@@ -11,7 +11,9 @@ const QUOTES = 100;
 // What belongs to the story, by what was seen of real questions: near the best, and not by rank alone.
 const RELATED = 0.55; // of the best score
 const NEAR = 0.35; // cosine, for an article that has none of the words
+const LESS_RELATED = 0.25; // what is shown on demand
 const TELLING = 0.6; // of an article's best quote: so far one by somebody who is named is preferred
+const WORDS = 12; // so many make a quote that says something
 const NOTEWORTHY = 0.3; // of the best quote's score
 
 // The stretch of a passage that has most of the question: {start, end} in code points of the passage.
@@ -32,16 +34,20 @@ function tellingSentence(passage) {
 function keyQuote(quotes, best) {
   const close = quotes.filter(({ score }) => score >= NOTEWORTHY * best);
   if (!close.length) return null;
-  const telling = close.filter(({ score }) => score >= TELLING * close[0].score);
-  return telling.find(({ direct, speaker }) => direct && speaker) ?? telling.find(({ speaker }) => speaker) ?? close[0];
+  const weight = ({ score, quote }) => score + 0.15 * Math.min(1, quote.split(/\s+/).length / WORDS);
+  const telling = close
+    .filter(({ score }) => score >= TELLING * close[0].score)
+    .sort((a, b) => weight(b) - weight(a));
+  const named = ({ speaker }) => speaker && /^\p{Lu}/u.test(speaker);
+  return telling.find((one) => one.direct && named(one)) ?? telling.find(named) ?? telling[0];
 }
 
 // The articles of a story as entries, the oldest first, undated ones last.
-function story({ results }, { results: quotes }) {
+function story({ results }, { results: quotes }, related) {
   const best = results[0]?.score ?? 0;
   const loudest = quotes[0]?.score ?? 0;
   const entries = results
-    .filter(({ score, scores }) => score >= RELATED * best && (scores.lexical !== null || scores.dense >= NEAR))
+    .filter(({ score, scores }) => score >= related * best && (scores.lexical !== null || scores.dense >= NEAR))
     .map((passage) => ({
       passage,
       quote: keyQuote(quotes.filter(({ article_id: id }) => id === passage.article_id), loudest),
@@ -53,23 +59,23 @@ function story({ results }, { results: quotes }) {
 }
 
 function useStory(q, collection) {
-  const entries = useSignal(null);
+  const found = useSignal(null);
   const error = useSignal(null);
   const again = useSignal(0);
   useEffect(() => {
-    entries.value = error.value = null;
+    found.value = error.value = null;
     if (!q) return undefined;
     const stop = new AbortController();
     Promise.all([
       get("/v1/search", { q, limit: ARTICLES, collection }, stop),
       get("/v1/quotes", { q, limit: QUOTES, collection }, stop),
     ]).then(
-      ([found, quoted]) => (entries.value = story(found, quoted)),
+      (both) => (found.value = both),
       (failure) => failure.name === "AbortError" || (error.value = failure),
     );
     return () => stop.abort();
   }, [q, collection, again.value]);
-  return [entries.value, error.value, () => again.value++];
+  return [found.value, error.value, () => again.value++];
 }
 
 function opened({ passage, quote, sentence }, collection) {
@@ -101,11 +107,16 @@ function Entry({ entry, collection, lit }) {
       <h3 dir="auto">
         <button type="button" class="title" onClick=${() => read(opened(entry, collection))}>${passage.title}</button>
       </h3>
-      <${Facts} of=${passage} author=${false} />
+      <p class="facts" dir="auto">
+        ${passage.source && html`<span class="source">${passage.source}</span>`}
+        ${passage.author && html`<span>${passage.author}</span>`}
+      </p>
       <${Words} ...${entry} />
-      ${quote?.speaker &&
+      ${quote &&
       html`<p class="voice">
-        <${Link} view="quotes" params=${{ speaker: quote.speaker, collection }}><span dir="auto">${quote.speaker}</span><//>
+        ${quote.speaker
+          ? html`<${Link} view="quotes" params=${{ speaker: quote.speaker, collection }}><span dir="auto">${quote.speaker}</span><//>`
+          : "Somebody"}
         <span class="soft">${quote.direct ? "" : " (reported)"}</span>
       </p>`}
       <${AlsoIn} copies=${passage.also_in} />
@@ -151,11 +162,14 @@ function Bubble({ mark: { entry, copy } }) {
       ? html`<p class="bubble-who">Another copy of ${entry.number}</p>`
       : entry.quote &&
         html`<p class="bubble-words" dir="auto">${entry.quote.direct ? `“${entry.quote.quote}”` : entry.quote.quote}</p>
-          ${entry.quote.speaker && html`<p class="bubble-who" dir="auto">${entry.quote.speaker}</p>`}`}
+          <p class="bubble-who" dir="auto">${entry.quote.speaker ?? "Somebody"}</p>`}
     <${Facts} of=${of} author=${false} />`;
 }
 
-function Story({ q, entries, collection }) {
+function Story({ q, found, collection }) {
+  const every = useSignal(false); // also what is less close
+  const [close, all] = useMemo(() => [story(...found, RELATED), story(...found, LESS_RELATED)], [found]);
+  const entries = every.value ? all : close;
   const lit = useSignal(null);
   const box = useRef();
   const marks = useMemo(() => marksOf(entries), [entries]);
@@ -201,6 +215,12 @@ function Story({ q, entries, collection }) {
           </li>`,
       )}
     </ol>
+    ${all.length > entries.length &&
+    html`<p class="rest">
+      <button type="button" class="button" onClick=${() => (every.value = true)}>
+        Show ${all.length - entries.length} more that may belong to it
+      </button>
+    </p>`}
   </div>`;
 }
 
@@ -208,7 +228,8 @@ export function Timeline() {
   const { params } = place.value;
   const q = params.get("q")?.trim() ?? "";
   const collection = params.get("collection") ?? undefined;
-  const [entries, error, again] = useStory(q, collection);
+  const [found, error, again] = useStory(q, collection);
+  const some = q && found && story(...found, RELATED).length > 0;
   return html`<div class="timeline">
     <${Field}
       label="Which story"
@@ -217,15 +238,15 @@ export function Timeline() {
       value=${q}
       onAsk=${(text) => go("timeline", { q: text, collection })}
     />
-    ${!(q && entries?.length) && html`<h1 class="unseen">Timeline</h1>`}
+    ${!some && html`<h1 class="unseen">Timeline</h1>`}
     ${!q &&
     html`<${Notice} title="A story from its first article to its last">
       <p>Name it, and its articles stand in the order of time, each with what was said.</p>
     <//>`}
     ${q && error && html`<${Failure} error=${error} onRetry=${again} />`}
-    ${q && !entries && !error && html`<${Loading} what="Looking for the story" />`}
-    ${q && entries?.length === 0 &&
+    ${q && !found && !error && html`<${Loading} what="Looking for the story" />`}
+    ${q && found && !some &&
     html`<${Notice} title="No such story"><p dir="auto">No article is close to “${q}”.</p><//>`}
-    ${q && entries?.length > 0 && html`<${Story} key=${q} q=${q} entries=${entries} collection=${collection} />`}
+    ${some && html`<${Story} key=${q} q=${q} found=${found} collection=${collection} />`}
   </div>`;
 }
