@@ -94,10 +94,11 @@ function useWidth() {
   const box = useRef();
   const width = useSignal(0);
   useEffect(() => {
-    const measure = () => (width.value = box.current.clientWidth);
+    const element = box.current; // gone from the reference before the last measure
+    const measure = () => (width.value = element.clientWidth);
     measure();
     const watch = new ResizeObserver(measure);
-    watch.observe(box.current);
+    watch.observe(element);
     return () => watch.disconnect();
   }, []);
   return [box, width.value];
