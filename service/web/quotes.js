@@ -9,6 +9,7 @@ import { go, Link, place } from "./place.js";
 const PEOPLE = 30;
 const PAGE = 50;
 const OF_TOPIC = 100; // all that the service weighs for a topic
+const NAME = /^\p{Lu}/u; // "the mayor" is somebody else in each article
 const RELATED = 0.35; // of the best score: what is below speaks of something else
 
 const wanted = () => {
@@ -257,9 +258,9 @@ function OverTime({ quotes, lit, box }) {
 // Who speaks in what was found, the oftenest first.
 function Voices({ quotes, of }) {
   const said = new Map();
-  for (const { speaker } of quotes) if (speaker) said.set(speaker, (said.get(speaker) ?? 0) + 1);
+  for (const { speaker } of quotes) if (speaker && NAME.test(speaker)) said.set(speaker, (said.get(speaker) ?? 0) + 1);
   if (said.size < 2) return null;
-  const voices = [...said].sort((a, b) => b[1] - a[1]).slice(0, 8);
+  const voices = [...said].sort((a, b) => b[1] - a[1]).slice(0, 6);
   return html`<ul class="voices" aria-label="Who speaks of it">
     ${voices.map(
       ([speaker, number]) =>

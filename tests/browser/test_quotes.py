@@ -169,6 +169,7 @@ def test_more_is_loaded_at_the_end(page: Page) -> None:
     def few(route: Route) -> None:
         route.continue_(url=route.request.url.replace("limit=50", "limit=4"))
 
+    page.set_viewport_size({"width": 1200, "height": 500})
     page.route("**/v1/quotes?*", few)
     page.goto("/quotes?speaker=Hallam")
     for number in (4, 8, 10):
