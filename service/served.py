@@ -116,6 +116,9 @@ class Served:
                 return
             try:
                 generation = self._open(named, serving, serving.encoder if serving else encoder)
+            except OSError:
+                self._looked = None  # a disk may fail for a moment: it is looked at again
+                raise
             except DatelineError as error:
                 if looked[1]:  # an index that is not there yet is no error: it is waited for
                     log.error("generation %s is refused: %s", named, error)  # noqa: TRY400  the message says it
@@ -183,16 +186,16 @@ class Collections:
     async def watch(self) -> None:
         """Follows every index's CURRENT until cancelled."""
         while True:
-            try:
-                await asyncio.to_thread(self.refresh)
-            except Exception:  # a bug or a failing disk must not end the watch: what is served stays
-                log.exception("looking for a new generation failed")
+            await asyncio.to_thread(self.refresh)
             await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
 
     def refresh(self) -> None:
         """Serves what each index's CURRENT names, where that changed and is whole."""
-        for served in self._served.values():
-            served.refresh(next((one.encoder for one in self._served.values() if one.encoder), None))
+        for name, served in self._served.items():
+            try:
+                served.refresh(next((one.encoder for one in self._served.values() if one.encoder), None))
+            except Exception:  # a bug or a failing disk must end neither the watch nor what is served
+                log.exception("looking for a new generation of %s failed", name)
 
     def close(self) -> None:
         for served in self._served.values():
