@@ -109,7 +109,7 @@ function Silence({ answer, collection }) {
         (passage) => html`<li key=${passage.passage_id} class="card">
           <h4 dir="auto">${passage.title}</h4>
           <${Facts} of=${passage} />
-          <p class="passage" dir="auto" lang=${passage.language}>${passage.text}</p>
+          <p class="passage" dir="auto" lang=${passage.language}>${passage.text.replace(/\n+/g, "\n")}</p>
           <button type="button" class="button" onClick=${() => read({ ...passage, collection })}>
             Read the article<span class="unseen">: ${passage.title}</span>
           </button>
@@ -123,7 +123,7 @@ function Silence({ answer, collection }) {
 function Standing({ answer }) {
   const { confidence, degraded, model } = answer;
   return html`<div class="standing">
-    <p class="certainty">${certainty(confidence)}.</p>
+    <p>${certainty(confidence)}.</p>
     ${model !== "extractive" && html`<p>Worded by <bdi>${model}</bdi>; every sentence is bound to a quote.</p>`}
     ${degraded && html`<p>The language model did not finish; this answer is made of quotes.</p>`}
   </div>`;
