@@ -414,7 +414,7 @@ class AnswerOut(BaseModel):
 
 
 class AnswerEventOut(AnswerOut):
-    """An answer so far, in a stream of them: each adds to the text of the one before, the last has `ended`."""
+    """An answer so far, in a stream: each adds to the text of the one before, and the last has `ended`."""
 
     ended: bool
 
