@@ -74,7 +74,7 @@ function Understanding({ turn, interpreted, onAgain }) {
 }
 
 function Sources({ answer, collection, id }) {
-  return html`<section class="sources" aria-labelledby=${id}>
+  return html`<div class="sources" role="group" aria-labelledby=${id}>
     <h3 id=${id}>Sources</h3>
     <ol>
       ${answer.sources.map(
@@ -94,7 +94,7 @@ function Sources({ answer, collection, id }) {
         </li>`,
       )}
     </ol>
-  </section>`;
+  </div>`;
 }
 
 function Silence({ answer, collection }) {
@@ -166,7 +166,7 @@ function Turn({ turn, say, onAgain }) {
   const settled = state !== "asking" && state !== "waiting";
   const silent = answer?.status === "no_answer";
   const again = () => start(turn);
-  return html`<section class="turn" aria-labelledby=${id}>
+  return html`<article class="turn" aria-labelledby=${id}>
     <h2 id=${id} tabindex="-1" dir="auto">${turn.query}</h2>
     ${answer && html`<${Understanding} turn=${turn} interpreted=${answer.interpreted} onAgain=${onAgain} />`}
     ${silent && html`<${Silence} answer=${answer} collection=${turn.collection} />`}
@@ -204,7 +204,7 @@ function Turn({ turn, say, onAgain }) {
       html`<${Copy} text=${() => plainly(answer)} done="Copied with its sources" say=${say}>Copy with sources<//>`}
       <${Copy} text=${() => location.origin + turn.key} done="Address copied" say=${say}>Share<//>
     </div>`}
-  </section>`;
+  </article>`;
 }
 
 // What can be asked; where there is more than one collection, the choice.
