@@ -122,10 +122,12 @@ function Silence({ answer, collection }) {
 // What stands behind an answer, in words.
 function Standing({ answer }) {
   const { confidence, degraded, model } = answer;
+  const worded = model !== "extractive";
+  const besides = answer.answer.includes(UNPROVEN) ? ", except where marked" : "";
   return html`<div class="standing">
     <p>${certainty(confidence)}.</p>
-    ${model !== "extractive" && html`<p>Worded by <bdi>${model}</bdi>; every sentence is bound to a quote.</p>`}
-    ${degraded && html`<p>The language model did not finish; this answer is made of quotes.</p>`}
+    ${worded && html`<p>Worded by <bdi>${model}</bdi>; every sentence is bound to a quote${besides}.</p>`}
+    ${degraded && html`<p>The language model did not finish; ${worded ? "the rest" : "this answer"} is made of quotes.</p>`}
   </div>`;
 }
 
@@ -155,7 +157,10 @@ function Copy({ text, children, done, say }) {
     state.value = await copied(text()).then(() => done, () => "Could not be copied");
     currentTarget.focus();
     say(`${state.value}.`);
-    setTimeout(() => (state.value = ""), COPIED_MS);
+    setTimeout(() => {
+      state.value = "";
+      say("");
+    }, COPIED_MS);
   };
   return html`<button type="button" class="button quiet" onClick=${copy}>${state.value || children}</button>`;
 }

@@ -20,12 +20,14 @@ export function readQuote({ article_id, quote_start, quote_end }, collection) {
 function settle(card, chip) {
   const at = chip.getBoundingClientRect();
   const below = innerHeight - at.bottom;
+  const wide = document.body.clientWidth; // without the scrollbar's place
+  card.style.maxWidth = `${wide - 2 * GAP}px`;
   const room = (up) => Math.min(TALLEST, (up ? at.top : below) - 2 * GAP);
   card.style.maxHeight = "none";
   const up = card.offsetHeight > room(false) && at.top > below;
   card.style.maxHeight = `${room(up)}px`;
   const start = getComputedStyle(chip.parentElement).direction === "rtl" ? at.right - card.offsetWidth : at.left;
-  const last = document.documentElement.clientWidth - card.offsetWidth - GAP;
+  const last = wide - card.offsetWidth - GAP;
   card.style.left = `${Math.max(GAP, Math.min(start, last))}px`;
   card.style.top = `${up ? at.top - GAP - card.offsetHeight : at.bottom + GAP}px`;
 }

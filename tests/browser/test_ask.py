@@ -250,7 +250,9 @@ def test_an_answer_that_the_model_did_not_finish_says_so(
         opened(browser, server.url) as page,
     ):
         page.goto(asked(QUESTION))
-        expect(page.get_by_text("The language model did not finish")).to_be_visible()
+        expect(
+            page.get_by_text("The language model did not finish; the rest is made of quotes.")
+        ).to_be_visible()
         expect(page.locator(".answer")).to_contain_text(WORDS)
         check_accessible(page)
 
@@ -283,8 +285,8 @@ def test_an_answer_is_copied_with_its_sources(page: Page) -> None:
     assert re.search(r"leaving 11 homes uninhabitable, .* said\. \[1\]", text)
     assert text.endswith(
         "\n\nSources\n"
-        "[1] Storm Hesper breaches sea wall at Saltmarsh, 11 homes uninhabitable. Meridian Wire, 9 November 2025."
-        " https://valley-ledger.example/2025/11/storm-hesper-sea-wall\n"
+        "[1] Storm Hesper breaches sea wall at Saltmarsh, 11 homes uninhabitable."
+        " Meridian Wire, 9 November 2025. https://valley-ledger.example/2025/11/storm-hesper-sea-wall\n"
         "[2] Flood toll rises to 17 homes. Northgate Tribune, 21 November 2025."
         " https://northgate-tribune.example/2025/11/flood-toll-rises\n"
     )
