@@ -300,7 +300,7 @@ export function Ask() {
     <h1 class=${last ? "unseen" : ""}>Ask the articles</h1>
     ${!last &&
     html`<${Fragment}>
-      <p class="promise">Every answer is made of what they say, word for word, and shows where.</p>
+      <p class="promise">Every answer rests on their own words, and shows where they stand.</p>
       ${field}
       <${Served} collection=${collection} />
     <//>`}
