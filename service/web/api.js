@@ -14,7 +14,7 @@ async function answered(request) {
     response = await request;
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new ApiError("offline", "The service cannot be reached.");
+    throw new ApiError("offline", "Nothing answered; perhaps the network is away.");
   }
   if (response.ok) return response;
   const body = await response.json().catch(() => ({}));
