@@ -73,8 +73,9 @@ function findings({ service, collections }) {
     const of = collections.length > 1 ? ` of ${one.name}` : "";
     if (!one.served) found.push(["bad", `Nothing is served${of}: ${one.refused ?? "there is no index yet."}`]);
     else if (one.refused) found.push(["warn", `Generation ${one.named}${of} is not served: ${one.refused}`]);
-    if (one.rebuild?.state === "failed") found.push(["warn", `The last rebuild${of} failed: ${one.rebuild.error}`]);
-    if (one.rebuild?.state === "interrupted") found.push(["warn", `The last rebuild${of} was interrupted.`]);
+    const superseded = one.rebuild?.ended_at && one.served && one.served.built_at > one.rebuild.ended_at;
+    if (one.rebuild?.state === "failed" && !superseded) found.push(["warn", `The last rebuild${of} failed: ${one.rebuild.error}`]);
+    if (one.rebuild?.state === "interrupted" && !superseded) found.push(["warn", `The last rebuild${of} was interrupted.`]);
     const damaged = one.generations.filter((generation) => generation.damage && generation.id !== one.named);
     if (damaged.length) {
       found.push(["warn", `${counted(damaged.length, "generation")}${of} on disk cannot be served any more.`]);
@@ -104,7 +105,8 @@ function Health({ seen, error, at }) {
     ${found.length > 0 && html`<ul>${found.map(([, words]) => html`<li key=${words}>${words}</li>`)}</ul>`}
     <p class="health-facts">
       ${counted(articles, "article")} served. Up for ${span(secondsSince(service.started_at))},${" "}
-      ${counted(service.requests, "request")}, ${counted(service.server_errors, "failure")}.
+      ${counted(service.requests, "request")}, ${counted(service.server_errors, "failure")}.${collections.some((one) => one.rebuild?.state === "running") &&
+      " A rebuild is running."}
     </p>
   </section>`;
 }
@@ -243,13 +245,13 @@ function Rebuilding({ collection, error, onRebuild }) {
 function Generations({ collection, onServe }) {
   const heading = useRef();
   const { generations, writer } = collection;
-  return html`<div class="stack">
+  return html`<div class="generations stack">
     <h3 ref=${heading} tabindex="-1">Generations</h3>
     <table>
       <thead>
         <tr>
           <th scope="col">Generation</th>
-          <th scope="col" class="number">Articles</th>
+          <th scope="col" class="number wide">Articles</th>
           <th scope="col" class="number wide">Passages</th>
           <th scope="col" class="number wide">On disk</th>
           <th scope="col"><span class="unseen">State</span></th>
@@ -261,11 +263,14 @@ function Generations({ collection, onServe }) {
             html`<tr key=${one.id} class=${one.served ? "served" : ""}>
               <th scope="row">
                 <code>${one.id}</code>
-                <span class="soft">${one.created_at ? html`<${When} at=${one.created_at} />` : "time unknown"}</span>
+                <span class="soft">
+                  ${one.created_at ? html`<${When} at=${one.created_at} />` : "time unknown"}
+                  ${one.articles !== null && html`<span class="narrow">${counted(one.articles, "article")}</span>`}
+                </span>
               </th>
               ${one.damage
                 ? html`<td colspan="4" class="damage"><strong>Damaged.</strong> ${one.damage}</td>`
-                : html`<td class="number">${NUMBER.format(one.articles)}</td>
+                : html`<td class="number wide">${NUMBER.format(one.articles)}</td>
                     <td class="number wide">${NUMBER.format(one.passages)}</td>
                     <td class="number wide">${bytes(one.bytes)}</td>
                     <td class="action">
@@ -329,7 +334,7 @@ function Collection({ collection, alone, error, onRebuild, onServe }) {
   const { served, generations } = collection;
   const size = generations.find((one) => one.id === served?.generation)?.bytes;
   return html`<section class="card collection" aria-label=${alone ? "Index" : collection.name}>
-    <div class="stack">
+    <div class="about stack">
       <header>
         <h2>${alone ? "Index" : collection.name}</h2>
         ${served
@@ -357,22 +362,26 @@ function Errors({ of }) {
 const NAMES = { elsewhere: "addresses that are not there", "/static": "the page's files" };
 
 function Routes({ routes }) {
+  // What clients ask for comes first, then the page and probes.
+  const asked = (one) => /\/v[12]\/|\/mcp$/.test(one.route);
+  const ordered = [...routes.filter(asked), ...routes.filter((one) => !asked(one))];
   const most = Math.max(1, ...routes.map((one) => one.p95_ms ?? 0));
-  return html`<table class="routes">
-    <thead>
-      <tr>
-        <th scope="col">Route</th>
-        <th scope="col" class="number">Requests</th>
-        <th scope="col" class="number">Errors</th>
-        <th scope="col" class="number">Median</th>
-        <th scope="col" class="number">95 %</th>
+  // The roles are said outright: on a phone the rows are laid out as no table, which some browsers take for none.
+  return html`<table class="routes" role="table">
+    <thead role="rowgroup">
+      <tr role="row">
+        <th scope="col" role="columnheader">Route</th>
+        <th scope="col" role="columnheader" class="number">Requests</th>
+        <th scope="col" role="columnheader" class="number">Errors</th>
+        <th scope="col" role="columnheader" class="number">Median</th>
+        <th scope="col" role="columnheader" class="number">95 %</th>
       </tr>
     </thead>
-    <tbody>
-      ${routes.map(
+    <tbody role="rowgroup">
+      ${ordered.map(
         (one) =>
-          html`<tr key=${one.route}>
-            <th scope="row">
+          html`<tr key=${one.route} role="row">
+            <th scope="row" role="rowheader">
               ${NAMES[one.route] ?? html`<code>${one.route}</code>`}
               <svg class="bar" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
                 <rect class="rail" width="100" height="4" />
@@ -380,10 +389,10 @@ function Routes({ routes }) {
                 <rect class="p50" width=${(100 * (one.p50_ms ?? 0)) / most} height="4" />
               </svg>
             </th>
-            <td class="number">${NUMBER.format(one.requests)}</td>
-            <td class="number errors"><${Errors} of=${one} /></td>
-            <td class="number">${milliseconds(one.p50_ms)}</td>
-            <td class="number">${milliseconds(one.p95_ms)}</td>
+            <td role="cell" class="number">${NUMBER.format(one.requests)}</td>
+            <td role="cell" class="number errors"><${Errors} of=${one} /></td>
+            <td role="cell" class="number">${milliseconds(one.p50_ms)}</td>
+            <td role="cell" class="number">${milliseconds(one.p95_ms)}</td>
           </tr>`,
       )}
     </tbody>
@@ -413,8 +422,8 @@ function Service({ service }) {
     ${service.routes.length
       ? html`<${Routes} routes=${service.routes} />
           <p class="soft note">
-            Time until a response is complete, over the last 500 of a route: dark the median, light what 95 % stay
-            below. Looking at this page is not counted.
+            Time until a response is complete, over the last 500 of a route: the strong bar is the median, the faint one
+            what 95 % stay below. Looking at this page is not counted.
           </p>`
       : html`<p class="soft">Nothing has been asked yet.</p>`}
   </section>`;
@@ -423,7 +432,7 @@ function Service({ service }) {
 function Forbidden({ error, onRetry }) {
   return html`<${Notice} kind="error" title="You may not operate the service from here" onRetry=${onRetry}>
     <div class="forbidden stack">
-      <p>${error.message}.</p>
+      <p>${error.message[0].toUpperCase()}${error.message.slice(1)}.</p>
       <p>The setting <code>admin</code> in <code>dateline.toml</code>, read when the service starts, has three values:</p>
       <dl class="facts-list">
         <${Fact} name=${html`<code>"loopback"</code>`}>only from the machine it runs on (the default)<//>
