@@ -69,6 +69,7 @@ class Served:
         self._lock = Lock()
         self._refreshing = Lock()
         self._tenancy: _Tenancy | None = None
+        self.refusal: str | None = None  # why what CURRENT names is not served
         self._looked: tuple[str | None, list[str]] | None = None  # what the last look found
 
     @contextmanager
@@ -110,6 +111,7 @@ class Served:
             if looked == self._looked:
                 return
             self._looked = looked
+            self.refusal = None
             named = looked[0]
             serving = self._tenancy.generation if self._tenancy else None
             if serving and named in {None, serving.id}:
@@ -120,6 +122,7 @@ class Served:
                 self._looked = None  # a disk may fail for a moment: it is looked at again
                 raise
             except DatelineError as error:
+                self.refusal = str(error)
                 if looked[1]:  # an index that is not there yet is no error: it is waited for
                     log.error("generation %s is refused: %s", named, error)  # noqa: TRY400  the message says it
                 return
@@ -135,7 +138,7 @@ class Served:
     def _open(self, named: str | None, serving: Generation | None, encoder: Encoder | None) -> Generation:
         """Opened, verified and tried out: what cannot serve is refused, and the first user does not wait."""
         if named is None or serving is None:
-            generation = open_best(self._index, log.error, encoder=encoder)
+            generation = open_best(self._index, self._refused, encoder=encoder)
         else:
             generation = Generation(self._index, named, encoder=encoder)
         try:
@@ -144,6 +147,10 @@ class Served:
             generation.close()
             raise
         return generation
+
+    def _refused(self, reason: str) -> None:
+        self.refusal = self.refusal or reason
+        log.error(reason)
 
     def _exchange(self, generation: Generation) -> None:
         with self._lock:
