@@ -1,4 +1,4 @@
-"""How the best articles for a question divide by source, author and day, so that a reader can narrow it down."""
+"""How the best articles for a question divide by source, author and day, for a reader to narrow it down."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -39,8 +39,9 @@ def facets(generation: Generation, query: SearchQuery, *, until: date | None = N
     """The facets of the best hundred articles for a question, by relevance however it is sorted.
 
     A facet's own filter is left aside while it is counted, so what was chosen does not hide its alternatives;
-    no day after `until` is counted. With `collapse` a story counts once for each value that one of
-    its copies has, since each of them is a filter that finds it.
+    no day after `until` is counted. With `collapse` a story counts once for each source and author of its
+    copies, since each of them is a filter that finds it, and on the first of its days alone, so that days add
+    up to months.
     """
     asked = query.filters
 
@@ -52,31 +53,32 @@ def facets(generation: Generation, query: SearchQuery, *, until: date | None = N
             replace(query, filters=filters, limit=BEST, offset=0, sort="relevance", group_by="article"),
         )
 
-    def counted(filters: Filters, value: Callable[[Article], str | None]) -> Facet:
+    def counted(filters: Filters, values: Callable[[list[Article]], set[str]]) -> Facet:
         hits = best(filters).hits
-        found: Counter[str | None] = Counter()
+        found: Counter[str] = Counter()
+        missing = 0
         for hit in hits:
             copies = (hit.article, *hit.also_in) if query.collapse else (hit.article,)
-            values = {value(copy) for copy in copies if filters.allow(copy)}
-            found.update(values - {None} or {None})
-        missing = found.pop(None, 0)
-        return Facet(len(hits), tuple(_named(found)), missing)
+            here = values([copy for copy in copies if filters.allow(copy)])
+            found.update(here)
+            missing += not here
+        return Facet(len(hits), tuple(_frequent_first(found)), missing)
 
     whole = best(asked)
-    days = counted(
-        replace(asked, published_after=None, published_before=until),
-        lambda article: article.day.isoformat() if article.day else None,
-    )
+    days = counted(replace(asked, published_after=None, published_before=until), _first_day)
     return Facets(
         len(whole.hits),
         whole.more,
-        counted(replace(asked, sources=()), lambda article: article.source),
-        counted(replace(asked, authors=()), lambda article: article.author),
+        counted(replace(asked, sources=()), lambda copies: {one.source for one in copies if one.source}),
+        counted(replace(asked, authors=()), lambda copies: {one.author for one in copies if one.author}),
         replace(days, values=tuple(sorted(days.values))),
     )
 
 
-def _named(found: Counter[str | None]) -> Iterable[tuple[str, int]]:
-    """The values, the most frequent first, then by name."""
-    named = [(value, count) for value, count in found.items() if value is not None]
-    return sorted(named, key=lambda one: (-one[1], one[0].casefold(), one[0]))
+def _first_day(copies: Iterable[Article]) -> set[str]:
+    """The first day on which one of the copies was published, if any is dated."""
+    return {day.isoformat() for day in sorted(one.day for one in copies if one.day)[:1]}
+
+
+def _frequent_first(found: Counter[str]) -> list[tuple[str, int]]:
+    return sorted(found.items(), key=lambda one: (-one[1], one[0].casefold(), one[0]))

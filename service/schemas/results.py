@@ -245,8 +245,8 @@ class FacetOut(BaseModel):
 
 class FacetsOut(BaseModel):
     """Counts of the best hundred articles; `articles` of them pass all filters, `more` tells that others do
-    as well. A story in several copies counts for the source, author and day of each, unless `collapse`
-    is false. Sources and authors come by their counts, days by time."""
+    as well. A story in several copies counts for the source and author of each and on its first day, unless
+    `collapse` is false. Sources and authors come by their counts, days by time."""
 
     articles: int
     more: bool

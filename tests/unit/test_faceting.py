@@ -51,7 +51,9 @@ def test_each_value_leaves_as_many_as_it_counts(generation: Generation, query: S
         assert left(generation, query, authors=(author,)) == count
     for value, count in found.days.values:
         day = date.fromisoformat(value)
-        assert left(generation, query, published_after=day, published_before=day) == count
+        there = left(generation, query, published_after=day, published_before=day)
+        # A story counts on its first day, and is found on those of its other copies too.
+        assert there >= count if query.collapse else there == count
 
 
 @settings(deadline=None, max_examples=40)
@@ -60,7 +62,7 @@ def test_counts_add_up(generation: Generation, query: SearchQuery) -> None:
     found = facets(generation, query)
     for facet in (found.sources, found.authors, found.days):
         counted = sum(count for _, count in facet.values) + facet.missing
-        if query.collapse:  # a story may count for several
+        if query.collapse and facet is not found.days:  # a story may count for several
             assert counted >= facet.of
         else:
             assert counted == facet.of
@@ -96,7 +98,8 @@ def test_what_is_chosen_hides_no_alternative(generation: Generation) -> None:
 
 def test_a_day_beyond_which_nothing_is_known_bounds_the_days_too(generation: Generation) -> None:
     until = DAYS[2]
-    query = SearchQuery("bridge", filters=Filters(published_after=DAYS[1], published_before=until))
+    chosen = Filters(published_after=DAYS[1], published_before=until)
+    query = SearchQuery("bridge", filters=chosen, collapse=False)
     days = [day for day, _ in facets(generation, query, until=until).days.values]
     assert days[-1] == until.isoformat()
     assert days[0] < DAYS[1].isoformat()
