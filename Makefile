@@ -19,7 +19,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-clients vendor check format lint types layers bench quality volume demo-openwebui clean
+.PHONY: help run test test-clients vendor check format lint types layers bench quality volume screenshots demo-openwebui clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,6 +40,7 @@ test: $(VENV)/.installed ## run the tests
 
 test-clients: $(VENV)/.installed ## try the clients for Node, from npm (Node 22 or newer; else name one: NODE=…)
 	npm ci --prefix tests/clients --no-audit --no-fund
+	npm ci --prefix vendor --no-audit --no-fund
 	$(BIN)/python -m pytest tests/clients
 
 vendor: ## bundle what the page uses of its libraries anew (npm)
@@ -65,6 +66,7 @@ bench: $(VENV)/.installed ## time encoding against sentence-transformers, starti
 	$(BIN)/dateline index build seeds
 	$(BIN)/python bench/start.py
 	$(BIN)/python bench/chat.py
+	$(BIN)/python bench/page.py
 
 quality: $(VENV)/.installed ## measure reading, copies, quotes, retrieval and answers (judged collections: DATELINE_EVAL)
 	$(BIN)/python bench/extraction.py
@@ -85,6 +87,9 @@ $(WEBUI_VENV)/.installed: demo/requirements.txt
 	$(WEBUI_VENV)/bin/pip install --quiet torch==2.13.0 $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 	$(WEBUI_VENV)/bin/pip install --quiet --requirement demo/requirements.txt
 	@touch $@
+
+screenshots: $(VENV)/.installed ## picture the page for the README (needs chromium)
+	$(BIN)/python demo/screenshots.py
 
 demo-openwebui: $(VENV)/.installed ## ask through Open WebUI in Chromium, and picture it (installs 3 GB)
 	@test -x $(CHROMIUM) || { echo "there is no $(CHROMIUM): apt-get install chromium, or CHROMIUM=PATH"; exit 1; }

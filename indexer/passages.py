@@ -30,6 +30,19 @@ def sentences(text: str, language: str | None = None) -> list[Span]:
     return spans
 
 
+def sentences_around(text: str, place: Span, language: str | None = None) -> Span:
+    """From the beginning of the sentence in which a stretch begins to the end of the one in which it ends."""
+    start = text.rfind("\n", 0, place.start) + 1
+    end = text.find("\n", place.end)
+    paragraphs = text[start : end if end >= 0 else len(text)]
+    held = [
+        span
+        for span in sentences(paragraphs, language)
+        if start + span.start < place.end and place.start < start + span.end
+    ]
+    return Span(start + held[0].start, start + held[-1].end) if held else place
+
+
 def cut(text: str, token_spans: TokenSpans, *, max_tokens: int, language: str | None = None) -> list[Span]:
     """Passages of about one size, each at most `max_tokens` of the encoder's tokens.
 

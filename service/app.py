@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from importlib.metadata import version
 
+from anyio import CancelScope
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
@@ -74,7 +75,11 @@ def create_app(settings: Settings, collections: Collections) -> FastAPI:
 
 
 class _WhileConnected:
-    """Cancels the work of a request whose client has gone away."""
+    """Cancels the work of a request whose client has gone away.
+
+    By anyio's scope, which lets a worker thread end first: until then its place under the cap is taken, and
+    its generation is not to be closed.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -84,30 +89,26 @@ class _WhileConnected:
             await self._app(scope, receive, send)
             return
         arrived: asyncio.Queue[Message] = asyncio.Queue(1)  # a body is read no faster than it is worked on
-        answered = gone = False
-
-        async def listen() -> None:
-            nonlocal gone
-            while (message := await receive())["type"] != "http.disconnect":
-                await arrived.put(message)
-            if not answered:
-                gone = True
-                working.cancel()
+        answered = False
 
         async def watched(message: Message) -> None:
             nonlocal answered
             answered = message["type"] == "http.response.body" and not message.get("more_body")
             await send(message)
 
-        working = asyncio.ensure_future(self._app(scope, arrived.get, watched))
-        listening = asyncio.create_task(listen())
-        try:
-            await working
-        except asyncio.CancelledError:
-            if not gone:
-                raise
-        finally:
-            listening.cancel()
+        with CancelScope() as working:
+
+            async def listen() -> None:
+                while (message := await receive())["type"] != "http.disconnect":
+                    await arrived.put(message)
+                if not answered:
+                    working.cancel()
+
+            listening = asyncio.create_task(listen())
+            try:
+                await self._app(scope, arrived.get, watched)
+            finally:
+                listening.cancel()
 
 
 class _BodyLimit:

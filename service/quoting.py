@@ -11,7 +11,7 @@ from indexer.corpus import Corpus, Quoted
 from indexer.errors import UsageError
 from indexer.generation import Generation
 from indexer.models import EVERYTHING, Article, Filters, Passage, Span
-from indexer.passages import encoded_text, sentences
+from indexer.passages import encoded_text, sentences_around
 from indexer.quotes import Quotation
 from service.evidence import Quote, holder
 from service.retrieval import SearchQuery, overlap, search
@@ -155,14 +155,8 @@ def _distinct(quoted: Iterable[Quoted]) -> Iterator[Quoted]:
 def _placed(one: Quoted) -> tuple[Quote, Span]:
     """The claim that is to be proven, and the sentences around it."""
     text, place = one.article.text, one.quotation.place
-    start = text.rfind("\n", 0, place.start) + 1
-    end = text.find("\n", place.end)
-    around = [
-        Span(start + span.start, start + span.end)
-        for span in sentences(text[start : end if end >= 0 else len(text)], one.article.language)
-    ]
-    held = [span for span in around if span.start < place.end and place.start < span.end] or [place]
-    return Quote(one.article.id, "", place, text[slice(*place)]), Span(held[0].start, held[-1].end)
+    quote = Quote(one.article.id, "", place, text[slice(*place)])
+    return quote, sentences_around(text, place, one.article.language)
 
 
 def _in_passage(corpus: Corpus, hit: QuoteHit) -> QuoteHit:

@@ -106,7 +106,9 @@ def without_rendering(text: str) -> str:
 
 _SOURCES, _NEAREST = "Sources:", "Nearest:"
 _LIST = re.compile(rf"\n\n(?:{_SOURCES}|{_NEAREST})\n\n")
-_MARKER = re.compile(r" ?(?:\[\[\d+\]\]\(<?[^\s>]*>?\)|\[\d+\])")
+_MARKER = re.compile(
+    r" ?(?:\[\[\d+\]\]\(<?[^\s()<>]*>?\)|\[\d+\])"
+)  # what no address holds bounds the search
 
 
 def _marked(citations: tuple[Citation, ...]) -> list[Citation]:

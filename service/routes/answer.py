@@ -1,21 +1,35 @@
 """Answers: every claim a quote, or the plain word that the articles do not tell."""
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from functools import partial
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
-from service.routes.state import state
+from service.asking import Asked
+from service.routes.state import State, state
+from service.routes.streaming import event, streamed
 from service.schemas.requests import AnswerIn
-from service.schemas.results import AnswerOut
+from service.schemas.results import AnswerEventOut, AnswerOut
 
 router = APIRouter(prefix="/v1", tags=["answer"])
 
 
-@router.post("/answer")
-async def post_answer(request: Request, asked: AnswerIn) -> AnswerOut:
+@router.post("/answer", response_model=AnswerOut)
+async def post_answer(request: Request, asked: AnswerIn) -> Response | AnswerOut:
     """Up to three verbatim sentences with their places, each checked against its article."""
     here = state(request)
     question = asked.to_asked(here.answerer.rescoring)
+    if asked.stream:
+        return await streamed(_events(here, asked, question))
     with here.collections[asked.collection].lease() as lease:
         reply = await here.answerer.reply(lease, question)
         return await lease.run(partial(AnswerOut.from_reply, asked=asked, reply=reply))
+
+
+async def _events(here: State, asked: AnswerIn, question: Asked) -> AsyncGenerator[bytes]:
+    with here.collections[asked.collection].lease() as lease:
+        async with aclosing(here.answerer.replies(lease, question)) as replies:
+            async for reply in replies:
+                told = await lease.run(partial(AnswerEventOut.from_reply, asked=asked, reply=reply))
+                yield event(told.model_dump_json(), "answer")

@@ -1,13 +1,13 @@
 """Chat front ends: OpenAI's models and chat completions."""
 
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import datetime
 from functools import partial
 
 from fastapi import APIRouter, Request, Response
 
-from indexer.errors import NotFoundError
+from indexer.errors import NoIndexError, NotFoundError
 from service.asking import Asked
 from service.rendering import NOTHING, Rendered, addressed, rendered
 from service.replying import Reply
@@ -36,17 +36,24 @@ async def get_models(request: Request) -> ModelsOut:
     """Two for each collection: `dateline` writes bare numbers, `dateline-links` links in Markdown."""
     models: list[ModelOut] = []
     for name in state(request).collections:
-        with state(request).collections[name].lease() as lease:
-            created = int(datetime.fromisoformat(lease.generation.manifest.created_at).timestamp())
         suffix = "" if name == DEFAULT_COLLECTION else f"/{name}"
-        models += (ModelOut(id=f"{style}{suffix}", created=created) for style in (_BARE, _LINKS))
+        with suppress(NoIndexError):  # a collection that is damaged must not silence the others
+            models += [_model(request, f"{style}{suffix}", name) for style in (_BARE, _LINKS)]
+    if not models:
+        raise NoIndexError("no index is served yet; try again in a moment")
     return ModelsOut(data=models)
 
 
 @router.get("/models/{model:path}")
 async def get_model(request: Request, model: str) -> ModelOut:
-    spoken_to(request, model)
-    return next(one for one in (await get_models(request)).data if one.id == model)
+    collection, _ = spoken_to(request, model)
+    return _model(request, model, collection)
+
+
+def _model(request: Request, model: str, collection: str) -> ModelOut:
+    with state(request).collections[collection].lease() as lease:
+        created = datetime.fromisoformat(lease.generation.manifest.created_at)
+    return ModelOut(id=model, created=int(created.timestamp()))
 
 
 def spoken_to(request: Request, model: str) -> tuple[str, bool]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from indexer.errors import UsageError
 from indexer.generation import Generation
@@ -17,9 +17,17 @@ from service.schemas.results import InterpretedOut
 
 
 class Tolerant(BaseModel):
-    """A request of a protocol that is not ours: fields that mean nothing to us are no error."""
+    """A request of a protocol that is not ours: fields that mean nothing to us are no error, and a null says
+    nothing, which clients send for what they were not given."""
 
     model_config = ConfigDict(extra="ignore")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given: object) -> object:
+        if not isinstance(given, dict):
+            return given
+        return {name: value for name, value in given.items() if value is not None}
 
 
 class PartIn(Tolerant):

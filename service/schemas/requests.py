@@ -144,9 +144,11 @@ class TurnIn(Request):
 
 
 class AnswerIn(_Asking):
-    """`turns` are those before this question, the oldest first: "and in the Arctic?" needs them."""
+    """`turns` are those before this question, the oldest first: "and in the Arctic?" needs them. With
+    `stream` the answer is told while it grows, as server-sent events."""
 
     turns: Annotated[list[TurnIn], Field(max_length=MOST_TURNS)] = []
+    stream: StrictBool = False
 
     def to_asked(self, rescoring: Rescoring = DEFAULT_RESCORING) -> Asked:
         query = SearchQuery(self.query, filters=self.filters.to_filters(), rescoring=rescoring)

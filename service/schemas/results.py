@@ -10,6 +10,7 @@ from indexer.corpus import Mentioned, Stored
 from indexer.folder import Manifest
 from indexer.generation import Generation
 from indexer.models import Article, DatedBy, Span, Version
+from indexer.passages import sentences_around
 from indexer.stories import changes, history
 from service.asking import Understood
 from service.evidence import Citation
@@ -381,8 +382,8 @@ class SourceOut(CopyOut):
 
 
 class CitationOut(BaseModel):
-    """`quote` is the article's text from `quote_start` to `quote_end`; `start` to `end` is where
-    its `[number]` stands in the answer. All in code points."""
+    """`quote` is the article's text from `quote_start` to `quote_end`, `context` the sentences in which it
+    stands; `start` to `end` is where its `[number]` stands in the answer. All in code points."""
 
     number: int
     start: int
@@ -390,12 +391,16 @@ class CitationOut(BaseModel):
     quote: str
     quote_start: int
     quote_end: int
+    context: str
+    context_start: int
+    context_end: int
     article_id: str
     passage_id: str
 
     @classmethod
-    def from_citation(cls, citation: Citation) -> "CitationOut":
+    def from_citation(cls, citation: Citation, article: Article) -> "CitationOut":
         quote = citation.quote
+        context = sentences_around(article.text, quote.place, article.language)
         return cls(
             number=citation.number,
             start=citation.marker.start,
@@ -403,6 +408,9 @@ class CitationOut(BaseModel):
             quote=quote.text,
             quote_start=quote.place.start,
             quote_end=quote.place.end,
+            context=article.text[slice(*context)],
+            context_start=context.start,
+            context_end=context.end,
             article_id=quote.article_id,
             passage_id=quote.passage_id,
         )
@@ -441,7 +449,10 @@ class AnswerOut(BaseModel):
             status=answer.status,
             answer=answer.text,
             confidence=round(answer.confidence, 4),
-            citations=[CitationOut.from_citation(citation) for citation in answer.proof.citations],
+            citations=[
+                CitationOut.from_citation(citation, answer.proof.sources[citation.number - 1])
+                for citation in answer.proof.citations
+            ],
             sources=[
                 SourceOut.from_source(number, article, also_in(generation.corpus, article))
                 for number, article in enumerate(answer.proof.sources, start=1)
@@ -452,6 +463,17 @@ class AnswerOut(BaseModel):
             index=IndexOut.from_manifest(generation.manifest),
             timings_ms=TimingsOut(retrieve=round(answer.retrieve_ms, 2), answer=round(answer.answer_ms, 2)),
         )
+
+
+class AnswerEventOut(AnswerOut):
+    """An answer so far, in a stream: each adds to the text of the one before, and the last has `ended`."""
+
+    ended: bool
+
+    @classmethod
+    def from_reply(cls, generation: Generation, asked: AnswerIn, reply: Reply) -> "AnswerEventOut":
+        so_far = AnswerOut.from_reply(generation, asked, reply)
+        return cls(**dict(so_far), ended=reply.ended)
 
 
 class ArticleOut(CopyOut):

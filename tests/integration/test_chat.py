@@ -355,3 +355,34 @@ def test_langchain_streams_a_chat(server: Server) -> None:
     told = "".join(chunk.text for chunk in model.stream(QUESTION))
     assert told == model.invoke(QUESTION).text
     assert "\n\nSources:\n\n1. [Russian President" in told
+
+
+def test_a_damaged_collection_hides_no_other_model(seed_index: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "index"
+    shutil.copytree(seed_index, damaged)
+    for vectors in damaged.glob("generations/*/vectors.faiss"):
+        vectors.write_bytes(b"damaged")
+    with serving(seed_index, "--collection", f"damaged={damaged}") as running:
+        listed = running.client.get("/v1/models")
+        assert [one["id"] for one in listed.json()["data"]] == ["dateline", "dateline-links"]
+        assert running.client.get("/v1/models/dateline").status_code == 200
+        assert running.client.get("/v1/models/dateline/damaged").status_code == 503
+
+
+@pytest.mark.parametrize("model", ["dateline/", "dateline/default", "dateline-links/default"])
+def test_a_model_that_answers_can_be_looked_up(server: Server, model: str) -> None:
+    body = {"model": model, "messages": [{"role": "user", "content": QUESTION}]}
+    assert server.client.post("/v1/chat/completions", json=body).json()["model"] == model
+    assert server.client.get(f"/v1/models/{model}").json()["id"] == model
+
+
+@pytest.mark.parametrize("field", ["model", "stream", "stream_options", "temperature"])
+def test_a_null_says_nothing(server: Server, field: str) -> None:
+    parts = [{"type": None, "text": QUESTION}]
+    body: dict[str, Any] = {"messages": [{"role": "user", "content": parts}], field: None}
+    assert (
+        WORDS
+        in server.client.post("/v1/chat/completions", json=body).json()["choices"][0]["message"]["content"]
+    )
+    body = {"input": QUESTION, field: None}
+    assert server.client.post("/v1/responses", json=body).json()["output"]

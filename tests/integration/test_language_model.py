@@ -134,7 +134,14 @@ def test_every_protocol_tells_what_the_model_wrote(
             with client.responses.stream(model="dateline", input=QUESTION) as stream:
                 assert stream.get_final_response().output_text == content
         answer = server.client.post("/v1/answer", json={"query": QUESTION}).json()
+        told = server.client.post("/v1/answer", json={"query": QUESTION, "stream": True}).text
     assert content == "Gabuev expects “closer military cooperation, more interoperability”. [1]"
+    begun, *_, ended = [json.loads(line[6:]) for line in told.split("\n") if line.startswith("data: ")]
+    assert (begun["answer"], begun["ended"]) == ("", False)
+    assert (ended["answer"], ended["ended"]) == (content, True)
+    (citation,) = ended["citations"]
+    assert citation["context"].startswith("Gabuev stated, \"I don't expect")
+    assert citation["quote"] in citation["context"]
     assert (answer["answer"], answer["model"]) == (content, "stub-frames-and-invents")
     assert stub.asked[-1].data["question"] == QUESTION
     assert any(WORDS in passage["text"] for passage in stub.asked[-1].passages)

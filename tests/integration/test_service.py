@@ -46,11 +46,27 @@ def test_an_answer_quotes_its_article_letter_for_letter(server: Server) -> None:
         assert article["text"][citation["quote_start"] : citation["quote_end"]] == citation["quote"]
         assert answer["answer"][citation["start"] : citation["end"]] == f"[{citation['number']}]"
         assert citation["quote"] in answer["answer"]
+        context = article["text"][citation["context_start"] : citation["context_end"]]
+        assert context == citation["context"]
+        assert citation["quote"] in context
     (source,) = answer["sources"]
     assert source["article_id"] == SEED_ID
     assert source["published_at"] == "2023-10-16"
     assert source["source"] == "Business International News"
     assert source["title"].startswith("Russian President Vladimir Putin")
+
+
+def test_a_streamed_answer_ends_as_the_whole_would(server: Server) -> None:
+    whole = server.client.post("/v1/answer", json={"query": QUESTION}).json()
+    with server.client.stream("POST", "/v1/answer", json={"query": QUESTION, "stream": True}) as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        events = "".join(response.iter_text()).strip().split("\n\n")
+    assert all(event.startswith("event: answer\ndata: {") for event in events)
+    *_, last = [json.loads(event.split("data: ", 1)[1]) for event in events]
+    assert last.pop("ended")
+    assert {**last, "id": 0, "timings_ms": 0} == {**whole, "id": 0, "timings_ms": 0}
+    refused = server.client.post("/v1/answer", json={"query": " ", "stream": True})
+    _problem(refused, 422, "invalid_value")
 
 
 def test_what_the_articles_do_not_tell_is_said_plainly(server: Server) -> None:

@@ -82,6 +82,11 @@ def test_what_was_added_for_the_eye_is_taken_away_again(
     assert bare == without_rendering(whole.answer.proof.text)
 
 
+def test_what_was_added_is_soon_found_in_any_text() -> None:
+    """Some minutes with a search that is quadratic, in which the service would answer nobody."""
+    assert without_rendering("[[1]](a" * 100_000) == "[](a" * 100_000
+
+
 def test_silence_lists_what_comes_nearest_where_links_are_shown(generation: Generation) -> None:
     found = answer(generation, SearchQuery("chess olympiad"), min_confidence=1)
     reply = Reply(Understood(SearchQuery("chess olympiad"), rewritten=False), found)
