@@ -3,10 +3,12 @@ import { html, useRef, useSignal } from "./vendor/preact.js";
 import { day } from "./parts.js";
 
 const MOST_BARS = 36;
+const MOST_COUNTED = 100; // articles, by the service
 const MONTH = new Intl.DateTimeFormat("en-GB", { month: "long", year: "numeric", timeZone: "UTC" });
 const utc = (year, month = 0, date = 1) => new Date(Date.UTC(year, month, date));
 const date = (iso) => new Date(`${iso}T00:00:00Z`);
 const iso = (moment) => moment.toISOString().slice(0, 10);
+const SHORT = { short: true };
 const later = (moment, days) => utc(moment.getUTCFullYear(), moment.getUTCMonth(), moment.getUTCDate() + days);
 
 // From fine to coarse: where a unit begins that holds a day, where the next one does, and what it is called.
@@ -57,12 +59,16 @@ export function bars(values, first, last) {
   }
 }
 
+// What a facet counted, where that may not be all.
+export function best(facet) {
+  return facet.of >= MOST_COUNTED ? `of the best ${facet.of}` : "";
+}
+
 // Two ends in words; either may be open.
 export function stretch(after, before) {
   if (after && before) return after === before ? day(after) : `${day(after, SHORT)} – ${day(before, SHORT)}`;
   return after ? `since ${day(after)}` : `until ${day(before)}`;
 }
-const SHORT = { short: true };
 
 export function Days({ facet, after, before, onChoose }) {
   const plot = useRef();
@@ -143,7 +149,7 @@ export function Days({ facet, after, before, onChoose }) {
     first === last ? found[first].label : stretch(found[first].first, found[last].last);
 
   return html`<fieldset class="days">
-    <legend>Published <span>by ${unit}</span></legend>
+    <legend>Published <span>by ${unit}${best(facet) && `, ${best(facet)}`}</span></legend>
     <div
       class=${`plot ${chosen || drawn ? "partly" : ""}`}
       ref=${plot}

@@ -1,7 +1,7 @@
 // Search: the passages that fit best, narrowed down by day, source and author.
 import { effect, html, signal, useEffect, useId, useLayoutEffect, useRef, useSignal } from "./vendor/preact.js";
 import { CodePoints, get } from "./api.js";
-import { Days, stretch } from "./days.js";
+import { best, Days, stretch } from "./days.js";
 import { read } from "./pane.js";
 import { AlsoIn, Facts, Failure, Field, Loading, Marked, Notice } from "./parts.js";
 import { go, place } from "./place.js";
@@ -152,13 +152,13 @@ function excerpt(text, points, highlights) {
   return { start, end };
 }
 
-function Passage({ text, highlights }) {
+function Passage({ text, highlights, children }) {
   const points = new CodePoints(text);
   const { start, end } = excerpt(text, points, highlights);
   const inside = highlights.filter((one) => one.start >= start && one.end <= end);
   const spans = inside.map((one) => ({ start: one.start - start, end: one.end - start }));
   return html`<p class="words" dir="auto">
-    ${start > 0 && "…\u00a0"}<${Marked} text=${points.slice(start, end).trimEnd()} spans=${spans} />${end < points.length && "\u00a0…"}
+    ${start > 0 && "…\u00a0"}<${Marked} text=${points.slice(start, end).trimEnd()} spans=${spans} />${end < points.length && "\u00a0…"}${" "}${children}
   </p>`;
 }
 
@@ -168,7 +168,9 @@ function Result({ of, collection }) {
     <article class="result" lang=${of.language}>
       <h3 dir="auto"><button type="button" onClick=${open}>${of.title}</button></h3>
       <${Facts} of=${of} />
-      <${Passage} text=${of.text} highlights=${of.highlights} />
+      <${Passage} text=${of.text} highlights=${of.highlights}>
+        <button type="button" class="as-link" tabindex="-1" aria-label=${`Read on: ${of.title}`} onClick=${open}>Read on</button>
+      <//>
       <${AlsoIn} copies=${of.also_in} onRead=${(copy) => read({ article_id: copy.article_id, collection })} />
     </article>
   </li>`;
@@ -201,7 +203,7 @@ function Values({ legend, facet, chosen, onChange }) {
   const few = values.filter((one, index) => index < SHOWN || chosen.includes(one.value));
   const turn = (value) => onChange(chosen.includes(value) ? chosen.filter((one) => one !== value) : [...chosen, value]);
   return html`<fieldset>
-    <legend>${legend}</legend>
+    <legend>${legend} <span>${best(facet)}</span></legend>
     <ul id=${id}>
       ${(all.value ? values : few).map(
         ({ value, count }) =>
@@ -314,8 +316,7 @@ function Filters({ list, wanted, change, open }) {
         onChoose=${(after, before) => change({ after, before })}
       />
       <${Values} legend="Source" facet=${facets.sources} chosen=${wanted.source} onChange=${(source) => change({ source })} />
-      <${Values} legend="Author" facet=${facets.authors} chosen=${wanted.author} onChange=${(author) => change({ author })} />
-      ${facets.more && html`<p class="remark">Counted among the best ${facets.articles}.</p>`}`}
+      <${Values} legend="Author" facet=${facets.authors} chosen=${wanted.author} onChange=${(author) => change({ author })} />`}
   </section>`;
 }
 

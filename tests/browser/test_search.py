@@ -43,7 +43,7 @@ def test_a_search_marks_its_words_and_opens_the_passage(page: Page) -> None:
     marked = {one.lower() for one in page.locator(".result mark").all_inner_texts()}
     assert {"bridge", "cost"} <= marked <= {"bridge", "bridges", "cost", "costs", "costing"}
     title = titles(page).first.inner_text()
-    words = page.locator(".result .words").first.inner_text().strip("… \u00a0")
+    words = page.locator(".result .words").first.inner_text().removesuffix("Read on").strip("… \u00a0")
     titles(page).first.get_by_role("button").click()
     pane = page.get_by_role("dialog", name="Article")
     expect(pane.get_by_role("heading", level=2)).to_have_text(title)
@@ -297,7 +297,11 @@ def test_without_an_index_it_says_so(page: Page) -> None:
 
 def test_while_it_waits_it_says_so(page: Page) -> None:
     held: list[Route] = []
-    page.route("**/v1/search?*", lambda route: held.append(route))
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/v1/search?*", hold)
     page.goto("/search?q=storm")
     expect(page.locator(".amount")).to_have_text("Searching")
     check_accessible(page)
