@@ -175,6 +175,16 @@ class Filters:
     def __bool__(self) -> bool:
         return bool(self.published_after or self.published_before or self.sources or self.authors)
 
+    def allow(self, article: Article) -> bool:
+        """Whether an article passes."""
+        if self.published_after or self.published_before:
+            day = article.day
+            if not day or not (self.published_after or day) <= day <= (self.published_before or day):
+                return False
+        return (not self.sources or article.source in self.sources) and (
+            not self.authors or article.author in self.authors
+        )
+
 
 EVERYTHING = Filters()
 

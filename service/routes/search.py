@@ -9,6 +9,7 @@ from indexer.corpus import Stored
 from indexer.errors import NoIndexError, NotFoundError
 from indexer.generation import Generation
 from service.asking import understand
+from service.faceting import facets
 from service.retrieval import search
 from service.routes.state import state
 from service.schemas.fields import CollectionName
@@ -38,8 +39,9 @@ async def post_search(request: Request, asked: SearchIn) -> SearchOut:
         started = time.perf_counter()
         understood = understand(generation, question)
         results = search(generation, understood.query)
+        counted = facets(generation, understood.query, until=asked.as_of) if asked.facets else None
         took_ms = (time.perf_counter() - started) * 1000
-        return SearchOut.from_results(generation, asked, understood, results, took_ms)
+        return SearchOut.from_results(generation, asked, understood, results, counted, took_ms)
 
     return await here.collections[asked.collection].run(work)
 

@@ -66,6 +66,7 @@ class SearchIn(_Asking):
     group_by: GroupBy = "article"
     collapse: StrictBool = True
     highlight: StrictBool = True
+    facets: StrictBool = False
 
     def to_asked(self, rescoring: Rescoring = DEFAULT_RESCORING) -> Asked:
         query = SearchQuery(
@@ -98,6 +99,7 @@ class SearchParameters(Request):
     group_by: GroupBy = "article"
     collapse: bool = True
     highlight: bool = True
+    facets: bool = False
     interpret: bool = True
     as_of: Day | None = None
 

@@ -14,6 +14,7 @@ from indexer.passages import sentences_around
 from indexer.stories import changes, history
 from service.asking import Understood
 from service.evidence import Citation
+from service.faceting import Facet, Facets
 from service.quoting import QuoteHit, Quotes, Speaker, Speakers
 from service.replying import Reply
 from service.retrieval import Hit, Results, also_in
@@ -219,7 +220,55 @@ class InterpretedOut(BaseModel):
         )
 
 
+class FacetValueOut(BaseModel):
+    """A source, an author or a day (ISO 8601), and how many articles have it."""
+
+    value: str
+    count: int
+
+
+class FacetOut(BaseModel):
+    """The values that articles have, and how many articles have none (`missing`): of the `of` best ones
+    that pass all filters but this facet's own."""
+
+    of: int
+    values: list[FacetValueOut]
+    missing: int
+
+    @classmethod
+    def from_facet(cls, facet: Facet) -> "FacetOut":
+        return cls(
+            of=facet.of,
+            values=[FacetValueOut(value=value, count=count) for value, count in facet.values],
+            missing=facet.missing,
+        )
+
+
+class FacetsOut(BaseModel):
+    """Counts of the best hundred articles; `articles` of them pass all filters, `more` tells that others do
+    as well. A story in several copies counts for the source and author of each and on its first day, unless
+    `collapse` is false. Sources and authors come by their counts, days by time."""
+
+    articles: int
+    more: bool
+    sources: FacetOut
+    authors: FacetOut
+    days: FacetOut
+
+    @classmethod
+    def from_facets(cls, facets: Facets) -> "FacetsOut":
+        return cls(
+            articles=facets.articles,
+            more=facets.more,
+            sources=FacetOut.from_facet(facets.sources),
+            authors=FacetOut.from_facet(facets.authors),
+            days=FacetOut.from_facet(facets.days),
+        )
+
+
 class SearchOut(BaseModel):
+    """`facets` where they were asked for."""
+
     id: str
     query: str
     interpreted: InterpretedOut
@@ -227,6 +276,7 @@ class SearchOut(BaseModel):
     index: IndexOut
     results: list[PassageOut]
     next_offset: int | None
+    facets: FacetsOut | None
 
     @classmethod
     def from_results(
@@ -235,6 +285,7 @@ class SearchOut(BaseModel):
         asked: SearchIn,
         understood: Understood,
         results: Results,
+        counted: Facets | None,
         took_ms: float,
     ) -> "SearchOut":
         return cls(
@@ -245,6 +296,7 @@ class SearchOut(BaseModel):
             index=IndexOut.from_manifest(generation.manifest),
             results=passages_out(generation, results.hits, asked.query, highlight=asked.highlight),
             next_offset=asked.offset + asked.limit if results.more else None,
+            facets=counted and FacetsOut.from_facets(counted),
         )
 
 

@@ -45,12 +45,16 @@ export function Marked({ text, spans, kind = "" }) {
   return pieces;
 }
 
-// "Also in": the other copies of a story.
-export function AlsoIn({ copies }) {
+// "Also in": the other copies of a story; with `onRead` each can be opened.
+export function AlsoIn({ copies, onRead }) {
   if (!copies?.length) return null;
-  const named = copies.slice(0, 4).map((one) => one.source ?? one.title);
+  const named = copies.slice(0, 4).map((one, index) => {
+    const name = one.source ?? one.title;
+    const shown = onRead ? html`<button type="button" class="as-link" onClick=${() => onRead(one)}>${name}</button>` : name;
+    return [index > 0 && ", ", html`<bdi>${shown}</bdi>`];
+  });
   const more = copies.length - named.length;
-  return html`<p class="also">Also in ${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}</p>`;
+  return html`<p class="also">Also in ${named}${more > 0 ? ` and ${more} more` : ""}</p>`;
 }
 
 // One field with its button; "/" leads to it from anywhere on the page.

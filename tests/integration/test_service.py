@@ -114,6 +114,24 @@ def test_pages_follow_one_another(server: Server) -> None:
     assert paged == whole["results"]
 
 
+def test_facets_come_where_they_are_asked_for(server: Server) -> None:
+    assert server.client.get("/v1/search?q=bridge").json()["facets"] is None
+    asked = {"query": "bridge", "facets": True, "limit": 1, "filters": {"source": ["Harbour Courier"]}}
+    found = server.client.post("/v1/search", json=asked).json()
+    by_link = server.client.get("/v1/search?q=bridge&facets=true&limit=1&source=Harbour+Courier").json()
+    assert by_link["facets"] == found["facets"]
+    sources = {one["value"]: one["count"] for one in found["facets"]["sources"]["values"]}
+    assert found["facets"]["articles"] == sources["Harbour Courier"] > 1
+    assert len(sources) > 3
+
+
+def test_facets_stand_as_the_collection_stood(server: Server) -> None:
+    asked = {"query": "bridge", "facets": True, "as_of": "2025-12-31"}
+    days = server.client.post("/v1/search", json=asked).json()["facets"]["days"]["values"]
+    assert days
+    assert all(one["value"] <= "2025-12-31" for one in days)
+
+
 def test_filters_hold_before_ranking(server: Server) -> None:
     filters = {"published_after": "2026-02-01", "published_before": "2026-02-28"}
     results = server.client.post("/v1/search", json={"query": "eelgrass", "filters": filters}).json()[

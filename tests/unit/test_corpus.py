@@ -212,6 +212,12 @@ def test_the_mask_equals_a_filter_written_out(filterable: Corpus, wanted: Filter
         assert mask is None
 
 
+@given(filters())
+def test_an_article_is_let_through_as_the_mask_lets_it(wanted: Filters) -> None:
+    for article in FILTERABLE:
+        assert wanted.allow(article) == passes(article, wanted)
+
+
 def test_no_filter_is_no_mask(filterable: Corpus) -> None:
     assert filterable.allowed(EVERYTHING) is None
 
