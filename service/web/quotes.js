@@ -353,10 +353,10 @@ function Found({ of }) {
   ];
   const sorted = (sort) => ({ ...of, sort });
   const dropped = (results?.length ?? 0) - shown.length;
-  return html`<div class="found" ref=${box}>
+  return html`<div class="sayings" ref=${box}>
     <p class="back"><${Link} view="quotes" params=${{ collection: of.collection }}>Who is quoted most<//></p>
     <h1 class=${shown.length ? "" : "unseen"}>
-      <span dir="auto">${heading}</span>${of.q && html`<span class="on"> on <span dir="auto">${of.q}</span></span>`}
+      <span dir="auto">${heading}</span>${of.q && html`<span class="topic"> on <span dir="auto">${of.q}</span></span>`}
     </h1>
     ${error && html`<${Failure} error=${error} onRetry=${again} />`}
     ${!results && !error && html`<${Loading} what="Looking for quotes" />`}
@@ -380,7 +380,7 @@ function Found({ of }) {
       <p class="facts">${facts.filter(Boolean).map((one) => html`<span key=${one}>${one}</span>`)}</p>
       ${!of.speaker && html`<${Voices} quotes=${shown} of=${of} />`}
       <${OverTime} quotes=${shown} lit=${lit} box=${box} />
-      <div class="order">
+      <div class="in-order">
         <h2>Quotes</h2>
         ${of.q &&
         html`<div class="switch" role="group" aria-label="Order">
@@ -414,7 +414,7 @@ function Found({ of }) {
 
 export function Quotes() {
   const of = wanted();
-  return html`<div class="said">
+  return html`<div class="who-said">
     <${Asking} of=${of} />
     ${of.speaker || of.q
       ? html`<${Found} key=${JSON.stringify(asked(of))} of=${of} />`
