@@ -33,7 +33,7 @@ $(VENV)/.installed: pyproject.toml
 
 run: $(VENV)/.installed ## index seeds/ and serve it on http://127.0.0.1:8000
 	$(BIN)/dateline index build seeds
-	$(BIN)/dateline serve --host $(HOST) --port $(PORT)
+	DATELINE_ARTICLES='["seeds"]' $(BIN)/dateline serve --host $(HOST) --port $(PORT)
 
 test: $(VENV)/.installed ## run the tests
 	$(BIN)/python -m pytest

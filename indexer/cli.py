@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from indexer.errors import DamagedError, NoIndexError, SourceError, UsageError
+from indexer.errors import DamagedError, SourceError, UsageError
 from indexer.folder import IndexFolder, Manifest
 from indexer.settings import IndexSettings
 
@@ -236,7 +236,9 @@ def verify(
     folder = _folder(context, index)
     folder.candidates()
     damaged: list[DamagedError] = []
-    for name in [_known(folder, generation)] if generation else folder.ids():
+    if generation:
+        folder.check_known(generation)
+    for name in [generation] if generation else folder.ids():
         try:
             manifest = folder.verify(name)
         except DamagedError as error:
@@ -260,16 +262,7 @@ def rollback(
       dateline index rollback
       dateline index rollback 000003-bd16a1cb
     """
-    folder = _folder(context, index)
-    current = folder.candidates()[0]
-    with folder.writing(_command_line()):
-        earlier = [name for name in folder.ids() if name < current]
-        if generation is None and not earlier:
-            raise NoIndexError(f"{folder.path}: there is no generation before {current}")
-        target = _known(folder, generation) if generation else earlier[-1]
-        folder.verify(target)
-        folder.switch(target)
-    print(target)
+    print(_folder(context, index).roll_back(generation, _command_line()))
 
 
 @app.command()
@@ -402,12 +395,6 @@ def _settings(context: typer.Context, **flags: object) -> IndexSettings:
 
 def _folder(context: typer.Context, index: Path | None) -> IndexFolder:
     return IndexFolder(_settings(context, index=index).index)
-
-
-def _known(folder: IndexFolder, generation: str) -> str:
-    if generation not in folder.ids():
-        raise UsageError(f"{generation}: no such generation; there are {', '.join(folder.ids())}")
-    return generation
 
 
 def _command_line() -> str:

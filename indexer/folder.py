@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from indexer.errors import DamagedError, LockedError, NoIndexError
+from indexer.errors import DamagedError, LockedError, NoIndexError, UsageError
 
 FORMAT = 3
 _MANIFEST = "manifest.json"
@@ -273,6 +273,33 @@ class IndexFolder:
         _sync(new)
         new.rename(self._current)
         _sync(self.path)
+
+    def roll_back(self, generation_id: str | None, command: str) -> str:
+        """Names the generation before the current one, or the one that is asked for, once its files are
+        found whole; returns its id.
+
+        Raises NoIndexError where there is none before, DamagedError where it is not whole, UsageError where
+        it is not there, LockedError where another process writes.
+        """
+        current = self.candidates()[0]
+        with self.writing(command):
+            target = generation_id
+            if target is None:
+                earlier = [name for name in self.ids() if name < current]
+                if not earlier:
+                    raise NoIndexError(f"{self.path}: there is no generation before {current}")
+                target = earlier[-1]
+            self.check_known(target)
+            self.verify(target)
+            self.switch(target)
+        return target
+
+    def check_known(self, generation_id: str) -> None:
+        """Raises UsageError where no generation has this id."""
+        if generation_id not in self.ids():
+            raise UsageError(
+                f"{generation_id}: no such generation; there are {', '.join(self.ids())}", param="generation"
+            )
 
     def collect(self, keep: int) -> list[str]:
         """Removes generations older than the current one and the `keep` before it.

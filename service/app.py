@@ -1,8 +1,9 @@
 """The web application: put together here, closed here."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from importlib.metadata import version
 
@@ -15,8 +16,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import problems
 from service.problems import problem
+from service.rebuilding import Rebuilds
+from service.recording import Recorder
 from service.replying import Answerer
 from service.routes import (
+    admin,
     answer,
     chat,
     embeddings,
@@ -34,6 +38,8 @@ from service.routes.state import State
 from service.served import Collections
 from service.settings import Settings
 
+_METHODS = {"GET", "HEAD", "POST", "DELETE", "OPTIONS"}
+
 
 def create_app(settings: Settings, collections: Collections) -> FastAPI:
     """The service over `collections`, which it follows and, when it ends, closes.
@@ -47,11 +53,11 @@ def create_app(settings: Settings, collections: Collections) -> FastAPI:
         try:
             yield
         finally:
+            await here.rebuilds.aclose()
             for task in beside:
                 task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
-            await app.state.dateline.answerer.aclose()
+            await asyncio.gather(*beside, return_exceptions=True)
+            await here.answerer.aclose()
             collections.close()
 
     app = FastAPI(
@@ -62,16 +68,69 @@ def create_app(settings: Settings, collections: Collections) -> FastAPI:
         docs_url=None,  # Swagger's page would fetch its scripts from elsewhere
         redoc_url=None,
     )
-    app.state.dateline = State(settings, collections, Answerer(settings))
-    mcp_endpoint = McpEndpoint(app.state.dateline)
+    here = State(settings, collections, Answerer(settings), Recorder(), Rebuilds(settings))
+    app.state.dateline = here
+    mcp_endpoint = McpEndpoint(here)
     app.router.routes.append(Route("/mcp", mcp_endpoint))
     app.mount("/static", GZipMiddleware(PageFiles()))
     app.add_middleware(_BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(_WhileConnected)
+    app.add_middleware(_Recorded, recorder=here.recorder)
     problems.install(app)
-    for routes in (search, answer, quotes, chat, responses, vectorstores, rerank, embeddings, page, health):
+    for routes in (
+        search,
+        answer,
+        quotes,
+        chat,
+        responses,
+        vectorstores,
+        rerank,
+        embeddings,
+        admin,
+        page,
+        health,
+    ):
         app.include_router(routes.router)
     return app
+
+
+class _Recorded:
+    """Notes what becomes of each request, but for those that only look at these notes."""
+
+    def __init__(self, app: ASGIApp, *, recorder: Recorder) -> None:
+        self._app = app
+        self._recorder = recorder
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status: int | None = None
+        started = time.perf_counter()
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception:
+            status = HTTPStatus.INTERNAL_SERVER_ERROR
+            raise
+        finally:
+            route = _route(scope)
+            if route != "GET /v1/admin":
+                self._recorder.note(route, status, (time.perf_counter() - started) * 1000)
+
+
+def _route(scope: Scope) -> str:
+    """The method and the path as our own table has it, so that there are no more of them than routes."""
+    if scope["path"].startswith("/static/"):
+        return "/static"
+    path = getattr(scope.get("route"), "path_format", None)
+    return f"{scope['method']} {path}" if path and scope["method"] in _METHODS else "elsewhere"
 
 
 class _WhileConnected:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from anyio import to_thread
+
 from indexer.errors import DatelineError, UsageError
 from service.asking.conversation import Turn
 from service.binding import Binder, Sentences
@@ -237,12 +239,12 @@ async def statements(
         splitter = Sentences()
         async for delta in deltas:
             for sentence in splitter.feed(delta):
-                for statement in reading.read(sentence):
+                for statement in await to_thread.run_sync(reading.read, sentence):
                     yield statement
                 if reading.is_done:
                     return
         for sentence in splitter.close():
-            for statement in reading.read(sentence):
+            for statement in await to_thread.run_sync(reading.read, sentence):
                 yield statement
             if reading.is_done:
                 return
@@ -253,7 +255,10 @@ async def statements(
 
 
 class _Reading:
-    """Which of a model's sentences become statements, and when enough is read."""
+    """Which of a model's sentences become statements, and when enough is read.
+
+    The first sentence has whole articles read for who speaks in them: no work for an event loop.
+    """
 
     def __init__(self, binder: Binder, *, mark: bool) -> None:
         self._binder, self._mark = binder, mark

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from indexer.errors import DatelineError, NoIndexError, NotFoundError, UsageError
+from indexer.errors import DatelineError, LockedError, NoIndexError, NotFoundError, UsageError
 from service.schemas.errors import ErrorOut, ProblemOut
 
 log = logging.getLogger(__name__)
@@ -19,14 +19,17 @@ _RETRY_SECONDS = 1
 _STATUS: tuple[tuple[type[DatelineError], HTTPStatus, str], ...] = (
     (NotFoundError, HTTPStatus.NOT_FOUND, "not_found"),
     (UsageError, HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_value"),
+    (LockedError, HTTPStatus.CONFLICT, "index_locked"),
     (NoIndexError, HTTPStatus.SERVICE_UNAVAILABLE, "index_not_ready"),
     (DatelineError, HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error"),
 )
 _CODES = {
     HTTPStatus.BAD_REQUEST: "invalid_json",
+    HTTPStatus.FORBIDDEN: "forbidden",
     HTTPStatus.NOT_FOUND: "not_found",
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body_too_large",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported_media_type",
 }
 
 

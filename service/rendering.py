@@ -79,13 +79,13 @@ def rendered(reply: Reply, address: Address, *, links: bool) -> Rendered:
     at = 0
     for citation in _marked(proof.citations):
         article = proof.sources[citation.number - 1]
-        text += proof.text[at : citation.marker.start]
+        text += _inert(proof.text[at : citation.marker.start])
         at = citation.marker.end
         number = proof.text[slice(*citation.marker)]
         marker = f"[{number}]({_destination(address(article))})" if links else number
         annotations.append(Annotation(len(text), len(text) + len(marker), article.title, address(article)))
         text += marker
-    text += proof.text[at:]
+    text += _inert(proof.text[at:])
     if reply.ended:
         text = text or reply.answer.text
         if links:
@@ -136,6 +136,15 @@ def _line(article: Article, address: Address) -> str:
 def _plain(text: str) -> str:
     """Text that Markdown takes for nothing else."""
     return re.sub(r"([\\`*_{}\[\]<>#|~!])", r"\\\1", " ".join(text.split()))
+
+
+def _inert(text: str) -> str:
+    """An article's words, which chats take for Markdown: no link, image or tag of theirs comes to life, and
+    no number of theirs is taken for a citation. Any other text stays as it is."""
+    return _LIVE.sub(r"\\\g<0>", text)
+
+
+_LIVE = re.compile(r"\\(?=[!-/:-@\[-`{-~])|(?<=\])[(\[]|\[(?=\d+\]|[^\[\]\n]*\]:)|<(?=[a-zA-Z/!?])")
 
 
 def _destination(url: str) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -42,6 +43,7 @@ class Answerer:
         self._reader = Reader(settings.reader) if settings.reader else None
         self._model = _language_model(settings)
         self._marks = settings.llm_unproven == "marked"
+        self.tally: Counter[str] = Counter()  # answers by status, and those that are degraded
 
     async def aclose(self) -> None:
         """Lets go of the language model's server."""
@@ -61,6 +63,7 @@ class Answerer:
         """
         quoted = await lease.run(partial(self._quoted, asked=asked))
         if self._model is None or not quoted.answer.read:
+            self._count(quoted.answer)
             yield quoted
             return
         started = time.perf_counter()
@@ -89,8 +92,13 @@ class Answerer:
                 model=written.model if written.proof.text else quoted.answer.model,
                 degraded=written.degraded,
             )
+        self._count(written)
         took_ms = (time.perf_counter() - started) * 1000
         yield replace(quoted, answer=replace(written, answer_ms=quoted.answer.answer_ms + took_ms))
+
+    def _count(self, answer: Answer) -> None:
+        self.tally[answer.status] += 1
+        self.tally["degraded"] += answer.degraded
 
     def _quoted(self, generation: Generation, asked: Asked) -> Reply:
         understood = understand(generation, asked)

@@ -69,6 +69,7 @@ class Served:
         self._lock = Lock()
         self._refreshing = Lock()
         self._tenancy: _Tenancy | None = None
+        self.refusal: str | None = None  # why what CURRENT names is not served
         self._looked: tuple[str | None, list[str]] | None = None  # what the last look found
 
     @contextmanager
@@ -110,13 +111,18 @@ class Served:
             if looked == self._looked:
                 return
             self._looked = looked
+            self.refusal = None
             named = looked[0]
             serving = self._tenancy.generation if self._tenancy else None
             if serving and named in {None, serving.id}:
                 return
             try:
                 generation = self._open(named, serving, serving.encoder if serving else encoder)
+            except OSError:
+                self._looked = None  # a disk may fail for a moment: it is looked at again
+                raise
             except DatelineError as error:
+                self.refusal = str(error)
                 if looked[1]:  # an index that is not there yet is no error: it is waited for
                     log.error("generation %s is refused: %s", named, error)  # noqa: TRY400  the message says it
                 return
@@ -132,7 +138,7 @@ class Served:
     def _open(self, named: str | None, serving: Generation | None, encoder: Encoder | None) -> Generation:
         """Opened, verified and tried out: what cannot serve is refused, and the first user does not wait."""
         if named is None or serving is None:
-            generation = open_best(self._index, log.error, encoder=encoder)
+            generation = open_best(self._index, self._refused, encoder=encoder)
         else:
             generation = Generation(self._index, named, encoder=encoder)
         try:
@@ -141,6 +147,10 @@ class Served:
             generation.close()
             raise
         return generation
+
+    def _refused(self, reason: str) -> None:
+        self.refusal = self.refusal or reason
+        log.error(reason)
 
     def _exchange(self, generation: Generation) -> None:
         with self._lock:
@@ -183,16 +193,16 @@ class Collections:
     async def watch(self) -> None:
         """Follows every index's CURRENT until cancelled."""
         while True:
-            try:
-                await asyncio.to_thread(self.refresh)
-            except Exception:  # a bug or a failing disk must not end the watch: what is served stays
-                log.exception("looking for a new generation failed")
+            await asyncio.to_thread(self.refresh)
             await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
 
     def refresh(self) -> None:
         """Serves what each index's CURRENT names, where that changed and is whole."""
-        for served in self._served.values():
-            served.refresh(next((one.encoder for one in self._served.values() if one.encoder), None))
+        for name, served in self._served.items():
+            try:
+                served.refresh(next((one.encoder for one in self._served.values() if one.encoder), None))
+            except Exception:  # a bug or a failing disk must end neither the watch nor what is served
+                log.exception("looking for a new generation of %s failed", name)
 
     def close(self) -> None:
         for served in self._served.values():

@@ -16,7 +16,11 @@ _PREFIX = "DATELINE_"
 _CONFIG = f"{_PREFIX}CONFIG"
 _NOT_SETTINGS = {_CONFIG, f"{_PREFIX}EVAL"}
 _DEFAULT_CONFIG = Path("dateline.toml")
-_EXAMPLES = {"columns": '{"text": "story_body"}', "collections": '{"archive": "/srv/archive"}'}
+_EXAMPLES = {
+    "columns": '{"text": "story_body"}',
+    "collections": '{"archive": "/srv/archive"}',
+    "articles": '["/srv/articles"]',
+}
 DEFAULT_COLLECTION = "default"
 
 
@@ -51,6 +55,16 @@ class Settings(IndexSettings):
     collections: Annotated[
         dict[Name, Path], Field(description="more indexes to serve, each under its name")
     ] = {}
+    articles: Annotated[
+        tuple[Path, ...], Field(description="files and folders that a rebuild started from the page reads")
+    ] = ()
+    admin: Annotated[
+        Literal["loopback", "off", "on"],
+        Field(
+            description="who may operate the service at /admin: this machine alone (loopback), nobody (off), "
+            "whoever reaches it (on)"
+        ),
+    ] = "loopback"
     public_url: Annotated[
         str,
         Field(

@@ -21,6 +21,7 @@ from service.binding.words import (
     POINTING,
     SAYING,
     Word,
+    turning,
     words_of,
 )
 from service.evidence import Statement, straightened
@@ -115,6 +116,7 @@ class Binder:
                 and all(_is_in(word, place) for word in named if word not in names)
                 and _is_spoken_so(place, framing, words, names)
                 and _keeps_sense(place, words)
+                and not _leaves_turned(place, words, names)
             ):
                 return False
         return True
@@ -272,7 +274,7 @@ def _dangles(framings: Sequence[str]) -> bool:
 
 def _supports(place: Place, words: Sequence[Word], names: Sequence[Word]) -> bool:
     """Whether every word that claims something stands where the fragment does, or introduces who is named."""
-    introduced = " ".join(place.ground.introduction(name.text) for name in names if name.text in place.names)
+    introduced = _introduced(place, names)
     lent = frozenset(word.text for word in words_of(introduced))
     known = place.stems | frozenset(stems(introduced))
     pairs = list(pairwise(word.lower for word in words))
@@ -300,6 +302,23 @@ def _supports(place: Place, words: Sequence[Word], names: Sequence[Word]) -> boo
         # "Mayor Hallam" of "Hallam, the mayor"
         and not place.names.intersection({one.lower, other.lower})
     )
+
+
+def _leaves_turned(place: Place, words: Sequence[Word], names: Sequence[Word]) -> bool:
+    """Whether it says plainly what stands there only turned: "and a ban" of "but feared a ban"."""
+    turned, much = place.turned(_introduced(place, names)), turning(words)
+    title = {word.lower for word in place.ground.title}
+    return any(
+        turned.get(stem, 0) > much
+        for word in words
+        if word not in names and word.lower not in _CLAIMS_NOTHING | title
+        for stem in stems(word.text)
+    )
+
+
+def _introduced(place: Place, names: Sequence[Word]) -> str:
+    """What introduces those who are named."""
+    return " ".join(place.ground.introduction(name.text) for name in names if name.text in place.names)
 
 
 def _is_in(name: Word, place: Place) -> bool:

@@ -10,7 +10,7 @@ from indexer.fulltext import stems
 from indexer.models import Span
 from indexer.passages import sentences
 from indexer.quotes import Quotation, quotations
-from service.binding.words import CONDITION, ORDERS, PRONOUNS, SAYING, Word, words_of
+from service.binding.words import CONDITION, ORDERS, PRONOUNS, SAYING, Word, turning, words_of
 from service.evidence import Quote, straightened
 from service.retrieval import Hit
 
@@ -23,6 +23,7 @@ _BOUNDARY = (
 )
 _BOUND_BEFORE = re.compile(_BOUNDARY)
 _BOUND_BEHIND = re.compile(rf"{_BOUNDARY}|\b(?:and|or|that|as|when|if|unless|after|before|since)\b")
+_CLAUSE = re.compile(rf"{_BOUNDARY}|\b(?:rather|instead)\b")
 _OWNER = re.compile(r"\b[\w-]+(?:'s|s')(?=\s)")
 _STOP = re.compile(r"[;.!?]\s|\n")
 _ASIDE = re.compile(r",\"?\s([^,;:.\"]{1,40}),\s?\"?")
@@ -205,14 +206,23 @@ class Place:
         """Of all words that may be used beside it."""
         return frozenset(stems(" ".join(word.text for word in self.narrow))) | self.ground.known
 
+    def turned(self, introduced: str) -> dict[str, int]:
+        """How much each stem of the words around it, and of what introduces those who are named, is turned
+        in the clause that turns it least."""
+        least: dict[str, int] = {}
+        for text in (self.ground.text[slice(*self._before)], *self.own, introduced):
+            for clause in map(words_of, _clauses(text)):
+                much = turning(clause)
+                for stem in stems(" ".join(word.text for word in clause)):
+                    least[stem] = min(least.get(stem, much), much)
+        return least
+
     @cached_property
     def names(self) -> frozenset[str]:
         """The words as they are written in its sentence, and in the one before where "he" may mean those."""
         held = self.ground.text[slice(*self.sentence)]
         outside = words_of(_IN_MARKS.sub(" ", held))
-        borrows = any(word.lower in PRONOUNS for word in outside) or not any(
-            word.capital for word in outside[1:]
-        )
+        borrows = not outside or any(word.lower in PRONOUNS for word in outside)
         lent = words_of(self.ground.text[slice(*self._before)]) if borrows else []
         return frozenset(word.text for word in [*words_of(held), *lent]) | self.speaker_words
 
@@ -229,6 +239,12 @@ class Place:
         return self.told is not None or any(
             word.lower in SAYING for part in self.own for word in words_of(part)
         )
+
+
+def _clauses(text: str) -> list[str]:
+    """The clauses of a text; "instead of" and its like begin one."""
+    bounds = [0, *(match.start() for match in _CLAUSE.finditer(text)), len(text)]
+    return [text[start:end] for start, end in pairwise(bounds)]
 
 
 def _without_telling(aside: "re.Match[str]") -> str:

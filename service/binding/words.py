@@ -1,6 +1,7 @@
 """The closed lists of the gate: words that claim nothing, words that turn or weaken a claim, and orders."""
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from indexer.quotes.words import CUES
@@ -71,6 +72,7 @@ DOUBTFUL = _any_of(
     pledg* threat* seek* sought intend* aim* den(?:y|ies|ied|ying) doubt* disput*
     """
 )
+CONTRARY = _words("against instead rather")  # turn what stands behind them, as "not" does
 PLAIN_NEGATIONS = _words("not no never nor neither none nobody nothing cannot")
 CONDITION = _words("if unless whether")
 MODAL = _words("may might could would should perhaps possibly")
@@ -141,3 +143,10 @@ def words_of(text: str) -> list[Word]:
         word = _POSSESSIVE.sub("", match[0])
         found.append(Word(word, word.lower(), match.start(), match.start() + len(word)))
     return found
+
+
+def turning(words: Sequence[Word]) -> int:
+    """How much words turn what stands beside them: 2 where they say that it is not so, 1 where they doubt it."""
+    if any(word.negates or word.lower in CONTRARY for word in words):
+        return 2
+    return int(any(word.doubts and word.lower not in OPINION for word in words))

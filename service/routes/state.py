@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
+from service.rebuilding import Rebuilds
+from service.recording import Recorder
 from service.replying import Answerer
 from service.served import Collections
 from service.settings import Settings
@@ -14,6 +16,8 @@ class State:
     settings: Settings
     collections: Collections
     answerer: Answerer
+    recorder: Recorder
+    rebuilds: Rebuilds
 
     def base(self, request: Request) -> str:
         """Where readers reach the service."""

@@ -2,9 +2,10 @@
 
 export class ApiError extends Error {
   // `kind`: "offline" (nothing answered), "busy" (try again), "refused" (what was asked makes no sense), "failed".
-  constructor(kind, message) {
+  constructor(kind, message, status) {
     super(message);
     this.kind = kind;
+    this.status = status;
   }
 }
 
@@ -14,13 +15,13 @@ async function answered(request) {
     response = await request;
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new ApiError("offline", "The service cannot be reached.");
+    throw new ApiError("offline", "Nothing answered; perhaps the network is away.");
   }
   if (response.ok) return response;
   const body = await response.json().catch(() => ({}));
   const message = body.error?.message ?? `The service answered ${response.status}.`;
   if (response.status === 503) throw new ApiError("busy", message);
-  throw new ApiError(response.status < 500 ? "refused" : "failed", message);
+  throw new ApiError(response.status < 500 ? "refused" : "failed", message, response.status);
 }
 
 export async function get(path, params = {}, { signal } = {}) {

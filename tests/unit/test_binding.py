@@ -177,6 +177,8 @@ def test_a_sentence_of_a_passage_binds_as_it_stands(
             "flood-toll",
             "“Seventeen houses in Saltmarsh, not eleven,” were made uninhabitable, the county said.",
         ),
+        ("bridge-vote", "Ashgrove, who voted against, said “the conditions were worth having” [1]."),
+        ("eelgrass-second", "The meadows contain “1.7 times as much carbon”, not 2.3 times [1]."),
         ("ferry-captain", "Stebbe argues that “it will be cancelled for wind” [1]."),
     ],
 )
@@ -211,6 +213,22 @@ def test_what_an_honest_writer_writes_binds(
         ("000_6", "Gabuev expects “closer military cooperation, more interoperability” and a war [1]."),
         ("bridge-cost", "Hallam admitted that it “has become a more expensive good idea” [1]."),
         ("bridge-cost", "The price “has climbed to 264 million crowns” from 168 million [1]."),
+        # Said plainly of what is there only turned, and of somebody in the sentence before.
+        ("000_6", "China “criticized international sanctions against Russia” and the arrest warrant [1]."),
+        (
+            "000_6",
+            "Gabuev expects a military alliance and “more joint efforts to develop a missile defense” [1].",
+        ),
+        ("eelgrass-carbon", "Dunnet was “in favour of anything that brought back the sea trout” and a ban."),
+        (
+            "eelgrass-carbon",
+            "It was “paid for by the university and by the regional fisheries fund”, which has results [1].",
+        ),
+        ("eelgrass-second", "The meadows contain 2.3 times “as much carbon as the old figure” [1]."),
+        ("bridge-vote", "Ashgrove said “the conditions were worth having” and voted for the bridge [1]."),
+        ("bridge-vote", "Ashgrove, who voted for, said “We have bought the house” [1]."),
+        ("bridge-cost", "Hallam said the increase did change the case, “a more expensive good idea” [1]."),
+        ("bridge-cost", "Ashgrove promised “60 percent of the cost” of the bridge [1]."),
         # Not verbatim.
         ("bridge-cost", "The price “has climbed to 246 million crowns” [1]."),
         ("bridge-cost", "The price “has climb” and “climbed to 26” [1]."),

@@ -4,6 +4,7 @@ import asyncio
 import re
 import socket
 import sys
+import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
@@ -16,6 +17,7 @@ from indexer.generation import Generation
 from indexer.models import Article, Passage
 from indexer.passages import sentences
 from service.asking.conversation import Turn
+from service.binding import Binder
 from service.evidence import Statement, normalised, prove
 from service.llm import LanguageModel, LanguageModelError, statements
 from service.retrieval import Hit
@@ -231,6 +233,20 @@ def test_the_server_sees_when_nobody_listens_any_more(stub: Stub, hits: list[Hit
 
     stub.someone_left.clear()
     asyncio.run(leave())
+
+
+def test_the_loop_serves_others_while_a_sentence_is_bound(
+    stub: Stub, hits: list[Hit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound_in = set()
+
+    def bind(*_: object) -> None:
+        bound_in.add(threading.current_thread())
+
+    monkeypatch.setattr(Binder, "bind", bind)
+    ask(stub.url, "stub-honest", hits[:3])
+    assert bound_in
+    assert threading.current_thread() not in bound_in
 
 
 def test_a_slow_consumer_is_not_cancelled_by_the_deadline(stub: Stub, hits: list[Hit]) -> None:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -11,7 +12,7 @@ from indexer.generation import Generation
 from indexer.models import Article, Span
 from service.answering import answer
 from service.asking import Understood
-from service.evidence import NOTHING_YET, Quote, Statement, prove
+from service.evidence import NOTHING_YET, Citation, Proof, Quote, Statement, prove
 from service.rendering import NOTHING, addressed, rendered, without_rendering
 from service.replying import Reply
 from service.retrieval import SearchQuery
@@ -85,6 +86,36 @@ def test_what_was_added_for_the_eye_is_taken_away_again(
 def test_what_was_added_is_soon_found_in_any_text() -> None:
     """Some minutes with a search that is quadratic, in which the service would answer nobody."""
     assert without_rendering("[[1]](a" * 100_000) == "[](a" * 100_000
+
+
+@pytest.mark.parametrize("links", [False, True])
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "![x](https://evil.example/p.png)",
+        "[here](https://evil.example/)",
+        "[here][1]\n\n[1]: https://evil.example/",
+        "<img src=https://evil.example/p.png>",
+        "<https://evil.example/>",
+        "as they say [2], or \\[3](https://evil.example/).",
+    ],
+)
+def test_nothing_of_an_article_comes_to_life(generation: Generation, planted: str, *, links: bool) -> None:
+    found = answer(generation, SearchQuery("news"), min_confidence=0)
+    article = replace(next(generation.corpus.articles()).article, text=planted)
+    quote = Quote(article.id, f"{article.id}#0", Span(0, len(planted)), planted)
+    proof = Proof(
+        f"{planted} [1]", (Citation(1, Span(len(planted) + 1, len(planted) + 4), quote),), (article,)
+    )
+    reply = Reply(
+        Understood(SearchQuery("news"), rewritten=False), replace(found, status="answered", proof=proof)
+    )
+    shown = rendered(reply, ADDRESS, links=links)
+    page = MarkdownIt("commonmark").render(shown.text)
+    assert not re.search(r'<img|href="https://evil', page)
+    assert re.findall(r"(?<!\\)(?:\\\\)*\[(\d+)\]", shown.text) == ["1"]
+    (annotation,) = shown.annotations
+    assert shown.text[annotation.start : annotation.start + 2 + links] == "[" * (1 + links) + "1"
 
 
 def test_silence_lists_what_comes_nearest_where_links_are_shown(generation: Generation) -> None:
