@@ -110,6 +110,14 @@ class Quoted(NamedTuple):
     article: Article
 
 
+class Named(NamedTuple):
+    """A way in which a speaker is written, and how many quotations have it, those of copies too."""
+
+    name: str
+    called: Called
+    quotations: int
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """An article as the corpus holds it; `page` is what its url names, empty without one."""
@@ -416,6 +424,16 @@ class Corpus:
                 )
             }
             yield from (found[row] for row in chunk)
+
+    def speakers(self) -> list[Named]:
+        """Every way in which speakers are written, the oftenest first."""
+        return [
+            Named(name, Called(tuple(words.split()), alone), count)
+            for name, words, alone, count in self._db.execute(
+                "SELECT speaker, words, alone, count(*) FROM quotation WHERE speaker IS NOT NULL"
+                " GROUP BY speaker ORDER BY count(*) DESC, speaker"
+            )
+        ]
 
     def _known_as(self, speaker: str) -> list[Called]:
         """The speakers of the collection who may be called so."""

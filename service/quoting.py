@@ -1,18 +1,18 @@
 """Who said what: the quotations of a collection by speaker, topic and time, each proven."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 
 import numpy as np
 
-from indexer.corpus import Corpus, Quoted
+from indexer.corpus import Corpus, Named, Quoted
 from indexer.errors import UsageError
 from indexer.generation import Generation
 from indexer.models import EVERYTHING, Article, Filters, Passage, Span
 from indexer.passages import encoded_text, sentences_around
-from indexer.quotes import Quotation
+from indexer.quotes import Quotation, asked_for, folded, is_body, is_description, one_person
 from service.evidence import Quote, holder
 from service.retrieval import SearchQuery, overlap, search
 
@@ -54,6 +54,27 @@ class Quotes:
     """Whether another page would hold something."""
 
 
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Somebody who is quoted. `name` is the full form of the name that is written most, `asked` what a
+    `QuotesQuery` finds all its forms by, and `quotes` how many it then finds: words that several copies print
+    count once. `first` and `last` are days of publication, ISO 8601, None where no article is dated."""
+
+    name: str
+    asked: str
+    quotes: int
+    direct: int
+    first: str | None
+    last: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Speakers:
+    found: list[Speaker]
+    total: int
+    """How many people there are, those that are not shown too."""
+
+
 def quotes(generation: Generation, query: QuotesQuery) -> Quotes:
     """The quotations of a speaker, newest first; with a topic those that speak of it most, best first.
 
@@ -71,12 +92,98 @@ def quotes(generation: Generation, query: QuotesQuery) -> Quotes:
     return Quotes(shown, more=len(hits) > query.limit)
 
 
+def most_quoted(corpus: Corpus, *, part: str = "", limit: int = 20) -> Speakers:
+    """Who is quoted most, the most quoted first; with `part` those whose name has that in it.
+
+    People and bodies by name: "the mayor" may be somebody else in each article, and so may "Hallam", where
+    several people of this surname are quoted.
+    """
+    written: dict[str, list[Named]] = {}
+    for one in corpus.speakers():
+        written.setdefault(one.called.alone, []).append(one)
+    wanted = _folded_name(part)
+    people = [
+        (_most(written, asked), name, asked)
+        for forms in chain.from_iterable(map(_people, written.values()))
+        if any(wanted in _folded_name(form.name) for form in forms)
+        for name, asked in [_named(forms)]
+    ]
+    found: list[Speaker] = []
+    for most, name, asked in sorted(people, key=lambda one: (-one[0], one[1])):
+        # Whoever cannot have more than the last of those found need not be counted.
+        if len(found) >= limit and found[limit - 1].quotes >= most:
+            break
+        found.append(_counted(corpus, name, asked))
+        found.sort(key=lambda one: (-one.quotes, one.name))
+    return Speakers(found[:limit], total=len(people))
+
+
 def said_by(corpus: Corpus, speaker: str, article_ids: Sequence[str]) -> dict[str, list[Quotation]]:
     """A speaker's words in some articles, by article, in order of place; those without are left out."""
     said: dict[str, list[Quotation]] = {}
     for one in corpus.quotations(speaker, article_ids=article_ids):
         said.setdefault(one.article.id, []).append(one.quotation)
     return said
+
+
+def _people(written: Sequence[Named]) -> list[list[Named]]:
+    """Of those who are called the same alone, the ways of writing each one's name."""
+    # "Officials", where "officials" stands too, only begins a sentence.
+    small = {one.called for one in written if is_description(one.name)}
+    alone: list[Named] = []
+    people: dict[str, list[Named]] = {}
+    for one in written:
+        words = one.called.words
+        if one.called in small:
+            continue
+        if words[1:]:
+            people.setdefault(" ".join(words) if is_body(one.name) else one_person(words), []).append(one)
+        else:
+            alone.append(one)
+    if not people:
+        return [alone] if alone else []
+    first, *others = people.values()
+    return [first, *others] if others else [[*first, *alone]]
+
+
+def _named(forms: Sequence[Named]) -> tuple[str, str]:
+    """How somebody is shown, and asked for: the full name that is written most, and what it shares with all
+    other forms."""
+    name = max(forms, key=lambda one: (len(one.called.words) > 1, one.quotations, one.name)).name
+    shared = set(forms[0].called.words).intersection(*(one.called.words for one in forms))
+    return name, " ".join(
+        word for word in name.split() if shared.intersection(*(one.words for one in asked_for(word)))
+    )
+
+
+def _most(written: Mapping[str, Sequence[Named]], asked: str) -> int:
+    """How many quotations there are at most of whom one asks for."""
+    known = {
+        (one.called, one.name): one.quotations
+        for who in asked_for(asked)
+        for one in written.get(who.alone, [])
+        if who.fits(one.called)
+    }
+    return sum(known.values())
+
+
+def _counted(corpus: Corpus, name: str, asked: str) -> Speaker:
+    said = [
+        (one.quotation.direct, (one.article.published_at or "")[:10])
+        for one in _distinct(corpus.quotations(asked))
+    ]
+    days = sorted(day for _, day in said if day)
+    return Speaker(
+        name,
+        asked,
+        len(said),
+        sum(direct for direct, _ in said),
+        *((days[0], days[-1]) if days else (None, None)),
+    )
+
+
+def _folded_name(name: str) -> str:
+    return " ".join(map(folded, name.split()))
 
 
 def _ranked(generation: Generation, query: QuotesQuery, topic: str) -> list[QuoteHit]:

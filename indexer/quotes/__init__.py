@@ -5,7 +5,17 @@ that goes on), and nobody where it does not. Quotes between single marks are lef
 the same.
 """
 
-from indexer.quotes.names import Called, asked_for, called
+from indexer.quotes.names import Called, asked_for, called, folded, is_body, is_description, one_person
 from indexer.quotes.reading import Quotation, quotations
 
-__all__ = ["Called", "Quotation", "asked_for", "called", "quotations"]
+__all__ = [
+    "Called",
+    "Quotation",
+    "asked_for",
+    "called",
+    "folded",
+    "is_body",
+    "is_description",
+    "one_person",
+    "quotations",
+]

@@ -42,17 +42,22 @@ class Called(NamedTuple):
 
 
 def called(speaker: str) -> Called:
-    """How a speaker of a `Quotation` is known. A name has no small letters at the beginning of its words."""
-    small = any(word[:1].islower() and word not in PARTICLES | INSIDE for word in speaker.split())
-    return asked_for(speaker)[-1 if small else 0]
+    """How a speaker of a `Quotation` is known."""
+    return asked_for(speaker)[-1 if is_description(speaker) else 0]
+
+
+def is_description(speaker: str) -> bool:
+    """Whether a speaker of a `Quotation` is somebody described ("the mayor"): a name has no small letters at
+    the beginning of its words."""
+    return any(word[:1].islower() and word not in PARTICLES | INSIDE for word in speaker.split())
 
 
 def asked_for(name: str) -> list[Called]:
     """Whom one may mean who asks for "Gabuev", "mr gabuev's" or "the ministry": a name, a description."""
     written = [re.sub("['’]s?$", "", word) for word in name.split()]
     bare = untitled(written) or written
-    words = tuple(filter(None, map(_folded, bare)))
-    whole = tuple(filter(None, map(_folded, written)))
+    words = tuple(filter(None, map(folded, bare)))
+    whole = tuple(filter(None, map(folded, written)))
     whole = whole[1:] if len(whole) > 1 and whole[0] in DETERMINERS else whole
     description = Called(whole, " ".join(whole))
     # "A spokesman for Hallam" is not Hallam.
@@ -60,7 +65,14 @@ def asked_for(name: str) -> list[Called]:
     return [description] if told_apart or not words else [Called(words, _last(words)), description]
 
 
-def _folded(word: str) -> str:
+def is_body(name: str) -> bool:
+    """Whether a name is that of a body: all its words are one name, and none is a surname."""
+    words = name.split()
+    return bool(words) and words[-1].lower() in BODIES
+
+
+def folded(word: str) -> str:
+    """A word of a name as names are compared: no case, no accents, no marks."""
     plain = unicodedata.normalize("NFKD", word.casefold())
     return "".join(letter for letter in plain if letter.isalnum())
 
@@ -116,7 +128,7 @@ class Names:
             shorter = [words[at:] for at in range(1, len(words) - 1) if words[at:] in counts]
             name = shorter[-1] if shorter else words
             people = self._people.setdefault(_last(name), {})
-            people.setdefault(_one_person(name), Counter())[" ".join(name)] += count
+            people.setdefault(one_person(name), Counter())[" ".join(name)] += count
         self._known: dict[str, str] = {}
 
     def _count(self, run: list[str], counts: Counter[tuple[str, ...]]) -> None:
@@ -143,14 +155,14 @@ class Names:
         words = name.split()
         people = self._people.get(_last(words), {})
         if words[1:]:
-            return max([*people.get(_one_person(words), Counter()), name], key=len)
+            return max([*people.get(one_person(words), Counter()), name], key=len)
         ranked: list[Counter[str]] = sorted(people.values(), key=lambda forms: -forms.total())
         if not ranked or (ranked[1:] and ranked[0].total() < _OFTENER * ranked[1].total()):
             return name
         return max(ranked[0], key=len)
 
 
-def _one_person(words: Sequence[str]) -> str:
+def one_person(words: Sequence[str]) -> str:
     """What the forms of one person's name share, beside the last: Donald J. Trump is no Donald Trump Jr."""
     return " ".join([words[0], *(word for word in words if word.lower() in SUFFIXES)])
 

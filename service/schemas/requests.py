@@ -136,6 +136,14 @@ class QuotesIn(Request):
         return QuotesQuery(self.speaker, self.q, filters.to_filters(), self.limit, self.offset)
 
 
+class SpeakersIn(Request):
+    """Who is quoted most, as the query string of a GET; `q` is a part of the name."""
+
+    q: Speaker | None = None
+    collection: CollectionName = DEFAULT_COLLECTION
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 20
+
+
 class TurnIn(Request):
     """A question asked before, and the answer it got."""
 

@@ -15,10 +15,10 @@ from indexer.stories import changes, history
 from service.asking import Understood
 from service.evidence import Citation
 from service.faceting import Facet, Facets
-from service.quoting import QuoteHit, Quotes
+from service.quoting import QuoteHit, Quotes, Speaker, Speakers
 from service.replying import Reply
 from service.retrieval import Hit, Results, also_in
-from service.schemas.requests import AnswerIn, QuotesIn, SearchIn
+from service.schemas.requests import AnswerIn, QuotesIn, SearchIn, SpeakersIn
 
 
 class IndexOut(BaseModel):
@@ -361,6 +361,53 @@ class QuotesOut(BaseModel):
             index=IndexOut.from_manifest(generation.manifest),
             results=[QuoteOut.from_quote(hit) for hit in found.hits],
             next_offset=asked.offset + asked.limit if found.more else None,
+        )
+
+
+class SpeakerOut(BaseModel):
+    """Somebody who is quoted: `name` is the full form of the name that is written most, `speaker` the
+    words that all its forms share. `/v1/quotes?speaker=` gives as many quotes for these as `quotes` says,
+    `direct` of them in quotation marks."""
+
+    name: str
+    speaker: str
+    quotes: int
+    direct: int
+    first_published_at: date | None
+    last_published_at: date | None
+
+    @classmethod
+    def from_speaker(cls, speaker: Speaker) -> "SpeakerOut":
+        return cls(
+            name=speaker.name,
+            speaker=speaker.asked,
+            quotes=speaker.quotes,
+            direct=speaker.direct,
+            first_published_at=date.fromisoformat(speaker.first) if speaker.first else None,
+            last_published_at=date.fromisoformat(speaker.last) if speaker.last else None,
+        )
+
+
+class SpeakersOut(BaseModel):
+    """`total` is how many people are quoted, shown or not; those who are described alone ("the mayor") are no
+    people here."""
+
+    query: str | None
+    took_ms: float
+    index: IndexOut
+    results: list[SpeakerOut]
+    total: int
+
+    @classmethod
+    def from_speakers(
+        cls, generation: Generation, asked: SpeakersIn, speakers: Speakers, took_ms: float
+    ) -> "SpeakersOut":
+        return cls(
+            query=asked.q,
+            took_ms=round(took_ms, 2),
+            index=IndexOut.from_manifest(generation.manifest),
+            results=[SpeakerOut.from_speaker(speaker) for speaker in speakers.found],
+            total=speakers.total,
         )
 
 

@@ -33,6 +33,7 @@ export function Link({ view, params, children, ...rest }) {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
     event.preventDefault();
     go(view, params);
+    scrollTo({ top: 0, behavior: "instant" });
   };
   return html`<a href=${address(view, params)} onClick=${follow} ...${rest}>${children}</a>`;
 }

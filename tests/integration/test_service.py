@@ -349,6 +349,7 @@ def test_openapi_describes_every_route(server: Server) -> None:
         "/v1/articles/{article_id}",
         "/v1/history/{article_id}",
         "/v1/quotes",
+        "/v1/speakers",
         "/v1/index",
         "/v1/collections",
         "/v1/models",
@@ -422,6 +423,19 @@ def test_quotes_heed_days_sources_and_pages(server: Server) -> None:
 def test_an_unknown_speaker_said_nothing(server: Server) -> None:
     assert _quotes(server, speaker="Nobody Whatever") == []
     assert _quotes(server, speaker="Nobody Whatever", q="bridge") == []
+
+
+def test_speakers_have_as_many_quotes_as_they_are_said_to(server: Server) -> None:
+    body = server.client.get("/v1/speakers", params={"limit": 5}).json()
+    assert len(body["results"]) == 5 < body["total"]
+    for one in body["results"]:
+        assert len(_quotes(server, speaker=one["speaker"], limit=100)) == one["quotes"]
+    (found,) = server.client.get("/v1/speakers", params={"q": "gabu"}).json()["results"]
+    assert (found["name"], found["quotes"], found["direct"]) == ("Alexander Gabuev", 2, 2)
+    assert found["first_published_at"] == found["last_published_at"] == "2023-10-16"
+    assert server.client.get("/v1/speakers", params={"q": "nobody"}).json()["results"] == []
+    _problem(server.client.get("/v1/speakers", params={"limit": 0}), 422, "invalid_value")
+    _problem(server.client.get("/v1/speakers", params={"q": " "}), 422, "invalid_value")
 
 
 @pytest.mark.parametrize(
