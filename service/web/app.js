@@ -2,6 +2,7 @@
 import { html, render, signal, useEffect } from "./vendor/preact.js";
 import { Ask } from "./ask.js";
 import { Pane } from "./pane.js";
+import { Notice } from "./parts.js";
 import { Link, place } from "./place.js";
 
 const NAMES = { ask: "Ask", search: "Search", quotes: "Who said what", timeline: "Timeline", admin: "Operate" };
@@ -13,6 +14,16 @@ const LATER = {
   admin: () => import("./admin.js").then((module) => module.Admin),
 };
 const loaded = signal({ ask: Ask });
+// The view whose code could not be had, by name.
+const missing = signal(null);
+
+function load(view) {
+  missing.value = null;
+  LATER[view]().then(
+    (found) => (loaded.value = { ...loaded.value, [view]: found }),
+    () => (missing.value = view),
+  );
+}
 
 function Theme() {
   const turn = () => {
@@ -31,7 +42,7 @@ function App() {
   const View = loaded.value[view];
   useEffect(() => {
     document.title = view === "ask" ? "Dateline" : `${NAMES[view]} · Dateline`;
-    if (!View) LATER[view]().then((found) => (loaded.value = { ...loaded.value, [view]: found }));
+    if (!View) load(view);
   }, [view]);
   return html`
     <a class="skip" href="#main">To the content</a>
@@ -45,7 +56,11 @@ function App() {
       </nav>
       <${Theme} />
     </header>
-    <main id="main" tabindex="-1">${View && html`<${View} key=${view} />`}</main>
+    <main id="main" tabindex="-1">${View && html`<${View} key=${view} />`}
+      ${!View && missing.value === view &&
+      html`<h1 class="unseen">${NAMES[view]}</h1>
+        <${Notice} kind="offline" title="The service cannot be reached" onRetry=${() => load(view)} />`}
+    </main>
     <${Pane} />
   `;
 }

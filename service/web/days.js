@@ -149,7 +149,7 @@ export function Days({ facet, after, before, onChoose }) {
     first === last ? found[first].label : stretch(found[first].first, found[last].last);
 
   return html`<fieldset class="days">
-    <legend>Published <span>by ${unit}${best(facet) && `, ${best(facet)}`}</span></legend>
+    <legend>Published <span>by ${unit} ${best(facet)}</span></legend>
     <div
       class=${`plot ${chosen || drawn ? "partly" : ""}`}
       ref=${plot}

@@ -44,3 +44,14 @@ def test_the_chosen_theme_stays(page: Page) -> None:
     assert dark != light
     page.goto("/search")
     assert page.evaluate(background) == dark
+
+
+def test_a_view_that_cannot_be_loaded_says_so_and_is_tried_again(page: Page) -> None:
+    page.expected_errors = 1  # type: ignore[attr-defined]  # Chromium tells of the request that failed
+    page.goto("/")
+    page.route("**/search.js", lambda route: route.abort())
+    page.get_by_role("navigation", name="Views").get_by_role("link", name="Search").click()
+    expect(page.get_by_role("alert")).to_contain_text("The service cannot be reached")
+    page.unroute("**/search.js")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("searchbox")).to_be_visible()
