@@ -37,7 +37,13 @@ class Picture(NamedTuple):
 
 
 PICTURES = [
-    Picture("ask", "/", {"q": QUESTION}, "closer military cooperation", pointed_at=".chip"),
+    Picture(
+        "ask",
+        "/",
+        {"q": "How many homes were flooded at Saltmarsh?"},
+        "Seventeen",
+        pointed_at=".chip >> nth=1",
+    ),
     Picture("search", "/search", {"q": "bridge cost"}, "246 million"),
     Picture("quotes", "/quotes", {"speaker": "Idony Hallam"}, "a more expensive good idea"),
     Picture("timeline", "/timeline", {"q": "Narrows bridge"}, "First pile driven"),
@@ -48,7 +54,7 @@ PICTURES = [
 
 def take(browser: Browser, url: str, picture: Picture, folder: Path) -> None:
     context = browser.new_context(
-        viewport=picture.size, color_scheme=picture.scheme, device_scale_factor=2, reduced_motion="reduce"
+        viewport=picture.size, color_scheme=picture.scheme, device_scale_factor=1.5, reduced_motion="reduce"
     )
     page = context.new_page()
     page.goto(f"{url}{picture.view}?{urlencode(picture.asked)}")
@@ -56,7 +62,8 @@ def take(browser: Browser, url: str, picture: Picture, folder: Path) -> None:
     page.wait_for_load_state("networkidle")
     expect(page.get_by_role("alert")).to_have_count(0)
     if picture.pointed_at:
-        page.locator(picture.pointed_at).first.hover()
+        page.locator(picture.pointed_at).hover()
+        expect(page.locator("[popover]:popover-open")).to_be_visible()
     page.screenshot(path=folder / f"page-{picture.name}.png", animations="disabled")
     context.close()
 

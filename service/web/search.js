@@ -261,11 +261,11 @@ function Chosen({ wanted, change }) {
   }
   if (wanted.interpret) chips.push({ value: "taken literally", drop: () => change({ interpret: undefined }) });
   if (!chips.length) return null;
-  return html`<ul class="chips" aria-label="Filters">
+  return html`<ul class="chosen-list" aria-label="Filters">
     ${chips.map(
       ({ value, drop }) =>
         html`<li key=${value}>
-          <button type="button" class="chip" aria-label=${`Remove: ${value}`} onClick=${drop}>
+          <button type="button" class="chosen" aria-label=${`Remove: ${value}`} onClick=${drop}>
             <span dir="auto">${value}</span><span aria-hidden="true">×</span>
           </button>
         </li>`,

@@ -49,7 +49,10 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser, server: Server) -> Iterator[Page]:
     """A page of its own for each test; it fails where anything is written to the console as an error, thrown,
     or asked of another origin."""
-    context = browser.new_context(base_url=server.url, viewport={"width": 1200, "height": 800})
+    # Colours on their way from one theme to the other are neither's.
+    context = browser.new_context(
+        base_url=server.url, viewport={"width": 1200, "height": 800}, reduced_motion="reduce"
+    )
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     opened = context.new_page()
     opened.set_default_timeout(20_000)
