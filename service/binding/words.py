@@ -22,7 +22,6 @@ SAYING = _words(
     thinks thought believe believes believed
     """
 )
-OPINION = _words("expect expects expected think thinks thought believe believes believed")
 PERSONAL = _words("he she they")
 POINTING = PERSONAL | _words(
     "it him her them his hers their theirs its this these those such"
