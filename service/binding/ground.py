@@ -4,31 +4,29 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 
-from indexer.fulltext import stems
 from indexer.models import Span
 from indexer.passages import sentences
 from indexer.quotes import Quotation, quotations
-from service.binding.words import CONDITION, ORDERS, PRONOUNS, SAYING, Word, turning, words_of
+from service.binding.words import ARTICLES, CONDITION, CONTRARY, ORDERS, SUBJECTS, TELLING, Word, words_of
 from service.evidence import Quote, straightened
 from service.retrieval import Hit
 
 _AROUND = 2000  # characters read before and behind a passage, for the sentences that it goes on with
-_READ = 100_000  # characters of an article in which speakers and first mentions are looked for
-_BEFORE_NAME, _BEHIND_NAME = 60, 120  # characters that introduce whom they name
+_READ = 100_000  # characters of an article in which speakers and their descriptions are looked for
 _BREAK = re.compile(r"[.!?][\"')]*\s+(?=[\"'(]?[A-Z0-9])")
 _BOUNDARY = (
     r"[,;:.!?](?=[\s\"')]|$)|[—–]|\s-\s|\n|\b(?:but|while|whereas|although|though|because|which|who|whose)\b"
 )
 _BOUND_BEFORE = re.compile(_BOUNDARY)
 _BOUND_BEHIND = re.compile(rf"{_BOUNDARY}|\b(?:and|or|that|as|when|if|unless|after|before|since)\b")
-_CLAUSE = re.compile(rf"{_BOUNDARY}|\b(?:rather|instead)\b")
-_OWNER = re.compile(r"\b[\w-]+(?:'s|s')(?=\s)")
-_STOP = re.compile(r"[;.!?]\s|\n")
 _ASIDE = re.compile(r",\"?\s([^,;:.\"]{1,40}),\s?\"?")
+_LONGEST_ASIDE = 5  # words: "It was not, he said on Monday, …" is one clause
 _AS_IF = re.compile(r"\b(?:as|even) (?:if|though)\b")
-_IN_MARKS = re.compile(r'"[^"]*"')
+_BEGINS = re.compile(r"[;:—–]|\n")
+_NAMED = re.compile(r",\s([A-Z][\w'-]+(?:\s[A-Z][\w'-]+)*)(?=[,.;\"]|$)")
+_LONGEST_NAME = 60
+_GOES_WITH = frozenset("of for at from with in".split())  # go on with a description
 
 
 class Ground:
@@ -57,15 +55,9 @@ class Ground:
         return quotations(self.article.text[:_READ]) if self.article.language in {None, "en"} else []
 
     @cached_property
-    def title(self) -> list[Word]:
-        return words_of(straightened(self.article.title))
-
-    @cached_property
-    def known(self) -> frozenset[str]:
-        """Stems of title, source, author and day."""
-        day = f"{self.article.day:%A %-d %B %Y}" if self.article.day else ""
-        about = f"{self.article.title} {self.article.source or ''} {self.article.author or ''} {day}"
-        return frozenset(stems(about))
+    def words(self) -> list[Word]:
+        """Of the whole article."""
+        return words_of(straightened(self.article.text[:_READ]))
 
     def places(self, pattern: "re.Pattern[str]") -> Iterator["Place"]:
         """Where the passage holds it, but for paragraphs that give orders."""
@@ -81,21 +73,38 @@ class Ground:
             (one for one in self.told if one.place.start <= at.start and at.end <= one.place.end), None
         )
 
-    def joins(self, one: Word, other: Word) -> bool:
-        """Whether the article has two words of a name together, or with one between them."""
-        pattern = rf"\b{re.escape(one.text)}\W+(?:\w+\W+)?{re.escape(other.text)}\b"
-        text = f"{self.article.title}\n{self.article.text[:_READ]}"
-        return re.search(pattern, straightened(text), re.IGNORECASE) is not None
+    def describes(self, description: tuple[str, ...], name: tuple[str, ...]) -> bool:
+        """Whether a description stands right beside a name, whole: "Hallam, the mayor", "Mayor Hallam"."""
+        words, texts = self.words, [word.text for word in self.words]
+        size = len(description)
+        for last in (at for at, text in enumerate(texts) if text == name[-1]):
+            first = last
+            while first and texts[first - 1] in name and not words[first - 1].behind.strip():
+                first -= 1
+            behind = last + 1
+            joined = words[last].behind.strip()
+            if behind < len(texts) and joined == "," and texts[behind] in ARTICLES:
+                behind += 1
+            follows = tuple(texts[behind : behind + size]) == description and (
+                joined == "," or (not joined and description[0] in _GOES_WITH)
+            )
+            if follows and self._may_end(behind + size - 1):
+                return True
+            begin = first - size
+            precedes = begin >= 0 and tuple(texts[begin:first]) == description
+            if precedes and self._may_begin(begin) and words[first - 1].behind.strip() in {"", ","}:
+                return True
+        return False
 
-    def introduction(self, name: str) -> str:
-        """What stands around the first mention of a name in the article."""
-        text = straightened(self.article.text[:_READ])
-        found = re.search(rf"\b{re.escape(name)}\b", text)
-        if not found:
-            return ""
-        before = text[max(0, found.start() - _BEFORE_NAME) : found.start()].partition(" ")[2]
-        behind = text[found.end() : found.end() + _BEHIND_NAME].rpartition(" ")[0]
-        return _STOP.split(before)[-1] + name + _STOP.split(behind)[0]
+    def _may_end(self, at: int) -> bool:
+        """Whether a description may end with a word: "the mayor of", not "former mayor and"."""
+        behind = [word.text for word in self.words[at + 1 : at + 2]]
+        return bool(self.words[at].behind.strip()) or not behind or behind[0] in _GOES_WITH | TELLING
+
+    def _may_begin(self, at: int) -> bool:
+        """Whether one may begin with a word: not "mayor" of "former mayor"."""
+        before = self.words[at - 1] if at else None
+        return before is None or bool(before.behind.strip()) or before.text in ARTICLES | TELLING
 
 
 @dataclass(frozen=True)
@@ -157,20 +166,137 @@ class Place:
     @cached_property
     def told(self) -> Quotation | None:
         """The telling that it is a part of, whole."""
-        return self.ground.telling(self.at)
+        return self.ground.telling(self._core)
 
     @property
-    def speaker(self) -> str | None:
-        return self.told.speaker if self.told else None
+    def _core(self) -> Span:
+        """Its code points without a comma or full stop at its end, which may be the teller's."""
+        shaved = self.ground.text[slice(*self.span)].rstrip(" ,.;:")
+        return Span(self.at.start, self.at.start + len(shaved))
 
     @cached_property
-    def speaker_words(self) -> frozenset[str]:
-        """The speaker's name; nothing where it is a description, as which anyone may be known."""
-        if not self.speaker or not self.speaker[0].isupper():
-            return frozenset()
-        # Djokovic's father is not Djokovic.
-        speaker = _OWNER.sub("", straightened(self.speaker))
-        return frozenset(word.text for word in words_of(speaker) if word.capital)
+    def is_mixed(self) -> bool:
+        """Whether it holds words of somebody without saying whose they are."""
+        for one in self.ground.told:
+            if not (one.place.start < self._core.end and self._core.start < one.place.end):
+                continue
+            if one.place.start <= self._core.start and self._core.end <= one.place.end:
+                continue
+            tellers = [one.cue, one.speaker_place] if one.cue and one.speaker_place else [one.place]
+            if not all(
+                part and self._core.start <= part.start and part.end <= self._core.end for part in tellers
+            ):
+                return True
+        return False
+
+    @property
+    def speaker_words(self) -> tuple[str, ...]:
+        """What the speaker is known as, word by word."""
+        return tuple(word.text for word in words_of(straightened(self.teller or "")))
+
+    @cached_property
+    def speaker_name(self) -> tuple[str, ...]:
+        """The name of who speaks: "the mayor, Idony Hallam" has one as well; empty where none is told."""
+        if not self.told or not self.told.speaker:
+            return ()
+        if self.told.speaker[0].isupper() or not self.told.speaker_place:
+            return self.speaker_words if self.told.speaker[0].isupper() else ()
+        behind = self.ground.article.text[self.told.speaker_place.end :][:_LONGEST_NAME]
+        named = _NAMED.match(straightened(behind))
+        return tuple(word.text for word in words_of(named[1])) if named else ()
+
+    @property
+    def is_told(self) -> bool:
+        """Whether somebody says it, known or not."""
+        return self.told is not None or any(word.text in TELLING for word in [*self.before, *self.behind])
+
+    @property
+    def own_telling(self) -> Quotation | None:
+        """The words of somebody that it holds with whose they are."""
+        start, end = self.at
+        return next(
+            (
+                one
+                for one in self.ground.told
+                if one.cue
+                and start <= one.cue.start < end
+                and one.place.start < end
+                and start < one.place.end
+            ),
+            None,
+        )
+
+    @property
+    def teller(self) -> str | None:
+        """Who says it, or what it holds."""
+        told = self.told or self.own_telling
+        return told.speaker if told else None
+
+    def grown(self, before: int, behind: int) -> "Place":
+        """The same with so many words more of its sentence on either side."""
+        start = self.before[-before].start if before else self.span.start
+        end = self.behind[behind - 1].end if behind else self.span.end
+        return Place(self.ground, Span(start, end))
+
+    @cached_property
+    def before(self) -> list[Word]:
+        """The words before it in its own sentence, by places of the ground's text."""
+        return self._words(self.span.start - len(self.own[0]), self.own[0])
+
+    @cached_property
+    def behind(self) -> list[Word]:
+        return self._words(self.span.end, self.own[1])
+
+    @property
+    def gap(self) -> str:
+        """What stands between it and the next word."""
+        return self.ground.text[self.span.end : self.behind[0].start if self.behind else self.span.end]
+
+    def _words(self, base: int, text: str) -> list[Word]:
+        return [word._replace(start=word.start + base, end=word.end + base) for word in words_of(text)]
+
+    @cached_property
+    def first(self) -> str:
+        return words_of(self.ground.text[slice(*self.span)])[0].text
+
+    @cached_property
+    def begins_sentence(self) -> bool:
+        """Whether its sentence or a main part of it begins here, an article aside."""
+        before = self.before
+        with_article = bool(before) and before[-1].text in ARTICLES and not before[-1].behind.strip()
+        before = before[:-1] if with_article else before
+        if not before or _BEGINS.search(before[-1].behind):
+            return True
+        goes_on = [word.text for word in before[-1:]] == ["and"] and "," in "".join(
+            word.behind for word in before[-2:-1]
+        )
+        return goes_on and (with_article or self.first in SUBJECTS)
+
+    @cached_property
+    def begins_clause(self) -> bool:
+        """Whether it holds the subject of its clause, as far as that shows."""
+        before = self.before
+        if self.begins_sentence or '"' in before[-1].behind:
+            return True
+        if self.first in SUBJECTS and before[-1].behind.strip() == ",":
+            return True
+        if before[-1].text in ARTICLES and not before[-1].behind.strip():
+            before = before[:-1]
+        last = [word.text for word in before[-2:]]
+        return last[-1] in TELLING or (last[-1] == "that" and last[0] in TELLING)
+
+    def says_outside(self, words: tuple[str, ...]) -> bool:
+        """Whether its sentence has these words in a row, and not as a part of what is told."""
+        whole = Place(self.ground, self.sentence)
+        held = whole._words(self.sentence.start, self.ground.text[slice(*self.sentence)])
+        for at in range(len(held) - len(words) + 1):
+            if tuple(word.text for word in held[at : at + len(words)]) == words:
+                span = Span(
+                    held[at].start + self.ground.base, held[at + len(words) - 1].end + self.ground.base
+                )
+                if not (self.told and self.told.place.start < span.end and span.start < self.told.place.end):
+                    return True
+        return False
 
     @cached_property
     def own(self) -> tuple[str, str]:
@@ -180,73 +306,31 @@ class Place:
         return _BREAK.split(left)[-1], _BREAK.split(right)[0]
 
     @cached_property
+    def _clause(self) -> tuple[list[Word], list[Word]]:
+        left, right = (_ASIDE.sub(_without_telling, part) for part in self.own)
+        return words_of(_BOUND_BEFORE.split(left)[-1]), words_of(_BOUND_BEHIND.split(right)[0])
+
+    @property
     def clause(self) -> list[Word]:
         """The words around it in its own clause. "It was not, he said, …" is one clause."""
-        left, right = (_ASIDE.sub(_without_telling, part) for part in self.own)
-        return words_of(_BOUND_BEFORE.split(left)[-1]) + words_of(_BOUND_BEHIND.split(right)[0])
+        return [*self._clause[0], *self._clause[1]]
 
     @cached_property
     def is_conditional(self) -> bool:
-        return any(word.lower in CONDITION for word in words_of(_AS_IF.sub(" ", " ".join(self.own))))
+        return any(word.text in CONDITION for word in words_of(_AS_IF.sub(" ", " ".join(self.own))))
 
-    @cached_property
-    def _before(self) -> Span:
-        first = self._holding[0]
-        return self.ground.sentences[first - 1] if first else Span(0, 0)
+    @property
+    def is_turned(self) -> bool:
+        """Whether a "not" around it in its clause turns it."""
+        return any(word.negates for word in self.clause)
 
-    @cached_property
-    def narrow(self) -> list[Word]:
-        """The words of the sentences that hold it, and of the one before."""
-        return words_of(self.ground.text[slice(*self._before)]) + words_of(
-            self.ground.text[slice(*self.sentence)]
-        )
-
-    @cached_property
-    def stems(self) -> frozenset[str]:
-        """Of all words that may be used beside it."""
-        return frozenset(stems(" ".join(word.text for word in self.narrow))) | self.ground.known
-
-    def turned(self, introduced: str) -> dict[str, int]:
-        """How much each stem of the words around it, and of what introduces those who are named, is turned
-        in the clause that turns it least."""
-        least: dict[str, int] = {}
-        for text in (self.ground.text[slice(*self._before)], *self.own, introduced):
-            for clause in map(words_of, _clauses(text)):
-                much = turning(clause)
-                for stem in stems(" ".join(word.text for word in clause)):
-                    least[stem] = min(least.get(stem, much), much)
-        return least
-
-    @cached_property
-    def names(self) -> frozenset[str]:
-        """The words as they are written in its sentence, and in the one before where "he" may mean those."""
-        held = self.ground.text[slice(*self.sentence)]
-        outside = words_of(_IN_MARKS.sub(" ", held))
-        borrows = not outside or any(word.lower in PRONOUNS for word in outside)
-        lent = words_of(self.ground.text[slice(*self._before)]) if borrows else []
-        return frozenset(word.text for word in [*words_of(held), *lent]) | self.speaker_words
-
-    @cached_property
-    def number_pairs(self) -> frozenset[tuple[str, str]]:
-        """Each number with the word before it, and with the word behind it."""
-        return frozenset(
-            (one.lower, other.lower) for one, other in pairwise(self.narrow) if one.number or other.number
-        )
-
-    @cached_property
-    def is_told(self) -> bool:
-        """Whether somebody says it: its sentence has a verb of saying around it."""
-        return self.told is not None or any(
-            word.lower in SAYING for part in self.own for word in words_of(part)
-        )
-
-
-def _clauses(text: str) -> list[str]:
-    """The clauses of a text; "instead of" and its like begin one."""
-    bounds = [0, *(match.start() for match in _CLAUSE.finditer(text)), len(text)]
-    return [text[start:end] for start, end in pairwise(bounds)]
+    @property
+    def is_contrary(self) -> bool:
+        """Whether it stands behind a "rather than" of its clause."""
+        return any(word.text in CONTRARY for word in self._clause[0])
 
 
 def _without_telling(aside: "re.Match[str]") -> str:
     words = words_of(aside[1])
-    return " " if len(words) <= 5 and any(word.lower in SAYING for word in words) else aside[0]  # noqa: PLR2004
+    told = len(words) <= _LONGEST_ASIDE and any(word.text in TELLING for word in words)
+    return " " if told else aside[0]

@@ -1,54 +1,35 @@
-"""The closed lists of the gate: words that claim nothing, words that turn or weaken a claim, and orders."""
+"""The closed lists of the gate: verbs of saying, words that turn or weaken a claim, and orders."""
 
 import re
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from indexer.quotes.words import CUES
+from indexer.quotes.words import CUES, NOUNS
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Make a sentence of what is claimed and claim nothing themselves. Missing on purpose: "all", "only", "every",
-# "must", "because", "against", "still", "again" and their like, which a source has to have as well.
-FUNCTION = _words(
+# Verbs that tell that something is said, and judge nothing ("admits", "claims", "promises" are missing). None
+# needs a thing that it is said of, as "describes" does.
+SAYING = _words(
     """
-    a an the this that these those his her its their our my your whose which what of for at in on with from by
-    to during after before about among around as into near under over through between within since until toward
-    towards upon onto regarding concerning and or but while whereas when where who whom how why although though
-    than so is are was were be been being has have had having do does did will would can could may might he she
-    they it him them there here i we you us me myself himself herself itself themselves one ones also however
-    meanwhile additionally furthermore moreover further then later such well mr mrs ms dr s if whether
-    """
-)
-# Tell that something is told. Verbs that judge what is told ("admits", "claims", "promises") are missing.
-ATTRIBUTION = _words(
-    """
-    say says said saying tell tells told telling state states stated stating according article articles report
-    reports reported reporting write writes wrote written writing explain explains explained explaining add adds
-    added adding note notes noted noting describe describes described describing call calls called calling
-    expect expects expecting think thinks thought thinking believe believes believed believing view views see
-    sees argue argues argued arguing comment comments commented commenting remark remarks remarked remarking put
-    puts putting it mention mentions mentioned mentioning quote quotes quoted quoting words statement interview
-    reply replies replied replying answer answers answered answering respond responds responded responding
-    stress stresses stressed stressing emphasize emphasizes emphasized emphasizing emphasise emphasises emphasised
-    emphasising point points pointed pointing out observe observes observed observing elaborate elaborates
-    elaborated warn warns warned warning insist insists insisted insisting reckon reckons reckoned reckoning
-    recall recalls recalled recalling suggest suggests suggested suggesting newspaper paper story account
+    say says said tell tells told state states stated report reports reported write writes wrote explain explains
+    explained add adds added note notes noted argue argues argued comment comments commented remark remarks
+    remarked reply replies replied answer answers answered respond responds responded stress stresses stressed
+    emphasize emphasizes emphasized emphasise emphasises emphasised observe observes observed elaborate elaborates
+    elaborated warn warns warned insist insists insisted reckon reckons reckoned expect expects expected think
+    thinks thought believe believes believed
     """
 )
-SAYING = CUES | (
-    ATTRIBUTION - _words("it out articles words statement interview newspaper paper story account")
-)
-OPINION = _words(
-    "expect expects expecting think thinks thought thinking believe believes believed believing see sees"
-)
-
-PERSONAL = _words("he she they him her them his hers their theirs himself herself themselves")
-POINTING = PERSONAL | _words("it its this these those such")  # mean what stood before
-PRONOUNS = PERSONAL | _words("it its")
+PERSONAL = _words("he she they")
+POINTING = PERSONAL | _words(
+    "it him her them his hers their theirs its this these those such"
+)  # mean what stood before
+FIRST_PERSON = _words("i we")
+ARTICLES = _words("the a an")
+SUBJECTS = ARTICLES | PERSONAL | FIRST_PERSON | _words("it there this these those")  # begin a clause
+TELLING = (CUES - NOUNS) | SAYING | {"according"}
 
 
 def _any_of(listed: str) -> "re.Pattern[str]":
@@ -73,9 +54,7 @@ DOUBTFUL = _any_of(
     """
 )
 CONTRARY = _words("against instead rather")  # turn what stands behind them, as "not" does
-PLAIN_NEGATIONS = _words("not no never nor neither none nobody nothing cannot")
-CONDITION = _words("if unless whether")
-MODAL = _words("may might could would should perhaps possibly")
+CONDITION = _words("if unless whether provided")
 
 NUMBER_WORDS = _words(
     """
@@ -108,45 +87,42 @@ ORDERS = re.compile(
 
 
 class Word(NamedTuple):
-    """A word or a number of a text; what stands behind an apostrophe of possession is left out."""
+    """A word or a number as it is compared: in small letters, without the marks around it."""
 
     text: str
-    lower: str
     start: int
     end: int
-
-    @property
-    def capital(self) -> bool:
-        return self.text[0].isupper() or (self.text != self.lower and not self.number)
+    behind: str
+    """The marks and spaces up to the next word."""
 
     @property
     def number(self) -> bool:
-        return self.lower in NUMBER_WORDS or any(map(str.isdigit, self.text))
+        return self.text in NUMBER_WORDS or any(map(str.isdigit, self.text))
 
     @property
     def negates(self) -> bool:
-        return bool(NEGATIVE.fullmatch(self.lower))
+        return bool(NEGATIVE.fullmatch(self.text))
 
     @property
     def doubts(self) -> bool:
-        return bool(DOUBTFUL.fullmatch(self.lower))
+        return bool(DOUBTFUL.fullmatch(self.text))
 
 
-_WORD = re.compile(r"\d+(?:[.,:]\d+)*\w*|\w+(?:['-]\w+)*")
-_POSSESSIVE = re.compile(r"'s$")
+_PIECE = re.compile(r"[^\s—–…]+")
+_MARKS_BEHIND = '".,;:!?()[]{}*-'  # an apostrophe behind a word is of the word: the workers'
+_MARKS = _MARKS_BEHIND + "'"
 
 
 def words_of(text: str) -> list[Word]:
-    """The words of a text whose marks are straight, in order."""
-    found = []
-    for match in _WORD.finditer(text):
-        word = _POSSESSIVE.sub("", match[0])
-        found.append(Word(word, word.lower(), match.start(), match.start() + len(word)))
-    return found
-
-
-def turning(words: Sequence[Word]) -> int:
-    """How much words turn what stands beside them: 2 where they say that it is not so, 1 where they doubt it."""
-    if any(word.negates or word.lower in CONTRARY for word in words):
-        return 2
-    return int(any(word.doubts and word.lower not in OPINION for word in words))
+    """The words of a text whose marks are straight, in order. Signs of currency and percent are of their word."""
+    bare: list[tuple[int, int]] = []
+    for match in _PIECE.finditer(text):
+        start = match.start() + len(match[0]) - len(match[0].lstrip(_MARKS))
+        end = match.start() + len(match[0].rstrip(_MARKS if start > match.start() else _MARKS_BEHIND))
+        if start < end and any(map(str.isalnum, text[start:end])):
+            bare.append((start, end))
+    following = [*(start for start, _ in bare), len(text)][1:]
+    return [
+        Word(text[start:end].lower(), start, end, text[end:after])
+        for (start, end), after in zip(bare, following, strict=True)
+    ]

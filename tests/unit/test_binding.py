@@ -13,6 +13,7 @@ from indexer.passages import sentences
 from service.binding import Binder, Sentences
 from service.evidence import prove
 from service.retrieval import Hit
+from tests.llm import TELLS
 
 BinderOf = Callable[..., Binder]
 # What a fragment must not be cut away from. On purpose no list of the code's.
@@ -21,9 +22,10 @@ _TURNS = re.compile(
     r"|den\w+|doubt\w*|expect\w*|plan\w*|want\w*|hop\w+|fear\w*|refus\w+|reject\w*|disput\w+|lack\w*|fail\w*|wrong"
     r"|hardly|rarely|likely|probably|perhaps|possibl\w|propos\w+|consider\w*|promis\w+|claim\w*|suppos\w+|suggest\w*"
     r"|aim\w*|intend\w*|suspect\w*|potential\w*|demand\w*|wish\w*|seek\w*|threat\w*|pledg\w+|prevent\w*|barely|cannot"
-    r"|contrary|reported\w*|allege\w*|assum\w+)\b|n['’]t\b",
+    r"|contrary|against|instead|rather|provided|reported\w*|allege\w*|assum\w+)\b|n['’]t\b",
     re.IGNORECASE,
 )
+_NUMBER = re.compile(r"\$?\d|million|percent")  # "264 million" is not to be cut
 _MARKS = re.compile('["“”„«»]')
 MARKERS = (
     "[1]|[9]|[42]|[1][2]|[1, 3]|[1-3]|(Passage 2)|(source 3)|[Passage 4]|【1†source】|[^1]|¹|(7)|[doc 3]"
@@ -54,12 +56,13 @@ def binder_of(generation: Generation, articles: list[Article]) -> BinderOf:
 
 
 def draw_fragment(data: st.DataObject, articles: list[Article], fewest: int = 3) -> tuple[Article, str]:
-    """Words of one sentence in which nothing turns or weakens what is said, without marks."""
+    """Words of one sentence that is the article's own, in which nothing turns or weakens what it says."""
     article = data.draw(st.sampled_from(articles))
     pieces = [
         article.text[start:end]
         for start, end in sentences(article.text)
         if not _MARKS.search(article.text[start:end])
+        and not TELLS.search(article.text[start:end])
         and not _TURNS.search(article.text[start:end])
         and len(article.text[start:end].split()) > fewest
     ]
@@ -69,6 +72,7 @@ def draw_fragment(data: st.DataObject, articles: list[Article], fewest: int = 3)
     end = data.draw(st.integers(start + fewest, len(words)))
     fragment = " ".join(words[start:end]).strip(" ,.;:–—-")
     assume(len(re.findall(r"\w+", fragment)) >= fewest and fragment[0].isalnum() and fragment[-1].isalnum())
+    assume(not _NUMBER.match(words[start]) and not _NUMBER.match(words[end - 1]))
     return article, fragment
 
 
@@ -154,32 +158,52 @@ def test_a_sentence_of_a_passage_binds_as_it_stands(
 @pytest.mark.parametrize(
     ("names", "sentence"),
     [
+        # Who says it.
         ("000_6", "Gabuev expects “closer military cooperation, more interoperability” [1]."),
-        (
-            "000_6",
-            "Gabuev, a director at Carnegie, expects “closer military cooperation, more interoperability.”",
-        ),
         ("000_6", "Gabuev does not expect “that Russia and China will create a military alliance” [2]."),
-        ("bridge-announced", "If the council agrees, “the bridge could open in the autumn of 2030” [1]."),
-        (
-            "bridge-announced",
-            "Mayor Hallam said “a town that is cut off whenever the fog comes down” loses its people.",
-        ),
+        ("000_6", "Putin stressed that “there is a distinct synergy” [2]."),
         (
             "bridge-cost",
-            "Harbour Courier reported on 3 December 2025 that the price “has climbed to 264 million crowns”.",
+            "Mayor Idony Hallam said the increase “was painful but did not change the case” [1].",
         ),
+        ("bridge-cost", "Captain Corwin Stebbe of the ferry Marian Grace said “he was not surprised” [1]."),
         ("bridge-work", "Mayor Hallam said she “would rather explain a delay than a crack” [1]."),
         ("bridge-work", "The budget “of 246 million crowns was unchanged”, Hallam said."),
         ("fish-plant-talks", "“I have not changed my mind about the figures,” said Anselm Roper-Dyce [4]."),
         ("bridge-vote", "“Our grandchildren will not ask what it cost,” said the mayor, Idony Hallam [1]."),
+        ("bridge-vote", "Idony Hallam said: “They will ask why it took us so long” [1]."),
+        ("bridge-vote", "Ashgrove, who voted against, said “the conditions were worth having” [1]."),
+        ("ferry-captain", "Stebbe argues that “it will be cancelled for wind” [1]."),
+        (
+            "flood-toll",
+            "According to the county, “seventeen houses in Saltmarsh, not eleven, were made” [1].",
+        ),
+        (
+            "flood-inquiry-opens",
+            "Brannick Sole, head of the county emergency service, said “I would do the same again” [1].",
+        ),
+        (
+            "fish-plant-talks",
+            "“We said not one job, and we meant it,” Maberly said, and she added: “But I can count” [1].",
+        ),
+        # The article, where nobody does.
+        ("flood-toll", "The Northgate Tribune reports: “Four of the 17 will have to be pulled down” [1]."),
+        (
+            "flood-toll",
+            "In “Flood toll rises to 17 homes”, the article says “four of the 17 will have to be”.",
+        ),
+        (
+            "bridge-estimate",
+            "The Harbour Courier of 10 December 2025 says “the correct figure is 246 million”.",
+        ),
+        # The source's own words.
+        ("bridge-announced", "If the council agrees, “the bridge could open in the autumn of 2030” [1]."),
+        ("flood-inquiry-opens", "The order to clear Cooper Quay “was given at 22:15” [1]."),
+        ("eelgrass-second", "New number “rests on 190 cores instead of 64”, taken at random points [1]."),
         (
             "flood-toll",
             "“Seventeen houses in Saltmarsh, not eleven,” were made uninhabitable, the county said.",
         ),
-        ("bridge-vote", "Ashgrove, who voted against, said “the conditions were worth having” [1]."),
-        ("eelgrass-second", "The meadows contain “1.7 times as much carbon”, not 2.3 times [1]."),
-        ("ferry-captain", "Stebbe argues that “it will be cancelled for wind” [1]."),
     ],
 )
 def test_what_an_honest_writer_writes_binds(
@@ -242,6 +266,65 @@ def test_what_an_honest_writer_writes_binds(
     ],
 )
 def test_what_no_passage_bears_out_does_not_bind(binder_of: BinderOf, names: str, sentence: str) -> None:
+    assert binder_of(names).bind(sentence) is None
+
+
+# Lies that a reviewer made of the passages' own words, and that a gate once let pass.
+_RECOMBINED = """
+Israel is “heavily supported by Russia”.
+China is heavily supported by Russia, “nations heavily supported by Russia”.
+China was left “burdened with substantial debt after signing contracts”.
+Zambia “burdened with substantial debt” Sri Lanka after “signing contracts with Chinese firms”.
+For China, Russia “is a critical economic partner”.
+Russia is “a critical economic partner, particularly amid the conflict in Ukraine” for China.
+For China, Russia is “the primary market for Russian goods”.
+The company will keep “the smoking line and the canning line”.
+The company said that 5 million of the loss “is rent that the plant pays to another company”.
+Kettlewick said it was “now prepared to look at keeping the smoking line and the canning line”.
+Stebbe said “the town could have a new ship with an enclosed deck” for a tenth of the money.
+Dunmore said, “I am here to find out what happened, in order, with the times,” after the report.
+In September the estimate was 264 million crowns, and “the estimate was 186 million”.
+“The toll for residents may not exceed 3 crowns a crossing” until the bridge opens.
+The fisheries fund has “no say in the results” of the university.
+Orchard said the county “had asked the county for money for the motor three times”.
+Phineas Orchard said the board had the money for the motor and “three polite letters to show for it”.
+The board wrote “three polite letters” to the county.
+The wall was shut and “would have been overtopped in any case”.
+The gate stayed open because “nobody had serviced it since 2021”.
+The motor failed because “its motor had failed”.
+Bastian Thorolde, who led both studies, “had criticised the first study in October”.
+Castellow said Thorolde “was wrong about the direction it would all go in”.
+Thorolde led both studies and “called the result solid”.
+The old figure is 1.7 times “as much carbon”.
+The club killed “the grass at Tanyard Lane”.
+Brandreth was more worried about the pitch than “about his players”.
+"""
+
+
+@pytest.mark.parametrize("lie", _RECOMBINED.strip().split("\n"))
+def test_the_words_of_a_passage_are_not_recombined(binder_of: BinderOf, lie: str) -> None:
+    assert binder_of("").bind(lie) is None
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        # What one says is neither the article's nor a fact, nor another's by being told behind theirs.
+        ("bridge-vote", "The Northgate Tribune reports that “the decision was premature” [1]."),
+        ("bridge-vote", "“The decision was premature” [1]."),
+        ("fish-plant-strike", "The plant “lost 8.4 million crowns last year” [1]."),
+        ("bridge-cost", "“It has become a more expensive good idea”, she told the Courier [1]."),
+        # A part of what is spoken of, and of a number.
+        ("flood-inquiry-opens", "The county emergency service “defended the interval on the first day” [1]."),
+        ("bridge-vote", "The Northgate Tribune reports “a project now put at 246” [1]."),
+        ("bridge-vote", "Former mayor Idony Hallam said “They will ask why it took us so long” [1]."),
+        (
+            "flood-inquiry-report",
+            "Brannick Sole “took a different line on Thursday” and “rejected the call to dissolve it” [1].",
+        ),
+    ],
+)
+def test_words_are_given_to_whom_they_belong(binder_of: BinderOf, names: str, sentence: str) -> None:
     assert binder_of(names).bind(sentence) is None
 
 
