@@ -19,6 +19,13 @@ class Server:
         self.log = log
         self.client = httpx.Client(base_url=url, timeout=30)
 
+    def await_logs(self, *patterns: str) -> None:
+        """Reads on until every pattern has been matched since now, in whatever order."""
+        missing = set(patterns)
+        while missing:
+            line = self.await_log("|".join(missing))
+            missing = {pattern for pattern in missing if not re.search(pattern, line)}
+
     def await_log(self, pattern: str) -> str:
         """Reads on until a line matches; fails with what was said when the process ends before."""
         assert self.process.stderr

@@ -82,8 +82,7 @@ def test_a_rebuild_ends_in_a_new_generation_that_is_served(
         at_work = _until(server, "preparing the encoder")
         assert at_work["rebuild"]["ended_at"] is None
         assert server.client.get("/v1/search?q=boats").json()["index"]["generation"] == before
-        server.await_log("serving generation 000002")
-        server.await_log("rebuilt ")
+        server.await_logs("serving generation 000002", "rebuilt ")
         after = _seen(server)
         assert after["served"]["generation"].startswith("000002-")
         assert after["named"] == after["served"]["generation"]
