@@ -14,7 +14,7 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import partial
 from math import log
@@ -43,6 +43,7 @@ _AUXILIARIES = {
     "would": "wouldn't", "should": "shouldn't", "will": "won't",
 }  # fmt: skip
 _POSITIVE = {negative: positive for positive, negative in _AUXILIARIES.items()}
+_LONGEST_PARAGRAPH = 4000  # characters
 _SHINGLE = 8  # words that hardly stand twice by chance
 # Of the questions on a paragraph of which people also asked what it does not answer, so many get a made pair.
 _BESIDE_ASKED = 0.4
@@ -145,7 +146,33 @@ def _read(path: Path, source: str, weight: float) -> Iterator[Paragraph]:
                 for qa in record["qas"]
             )
             cut = tuple(Span(one.start, one.end) for one in sentences(text))
-            yield Paragraph(source, f"{source}/{number}", title, text, cut, questions, weight)
+            whole = Paragraph(source, f"{source}/{number}", title, text, cut, questions, weight)
+            yield from [whole] if len(text) <= _LONGEST_PARAGRAPH else _pieces(whole)
+
+
+def _pieces(whole: Paragraph) -> Iterator[Paragraph]:
+    """A document as paragraphs of whole sentences, each with the questions that it answers."""
+    first = 0
+    for last, one in enumerate(whole.sentences, start=1):
+        begin = whole.sentences[first].start
+        if last < len(whole.sentences) and whole.sentences[last].end - begin <= _LONGEST_PARAGRAPH / 2:
+            continue
+        yield replace(
+            whole,
+            text=whole.text[begin : one.end],
+            sentences=tuple(_moved(sentence, -begin) for sentence in whole.sentences[first:last]),
+            questions=tuple(
+                replace(question, answers=tuple(_moved(span, -begin) for span in question.answers))
+                for question in whole.questions
+                if question.answers
+                and all(begin <= span.start and span.end <= one.end for span in question.answers)
+            ),
+        )
+        first = last
+
+
+def _moved(span: Span, by: int) -> Span:
+    return Span(span.start + by, span.end + by)
 
 
 def plain(question: str) -> str:
