@@ -324,7 +324,7 @@ def train(arguments: argparse.Namespace) -> None:
     schedule = Schedule(state.step, arguments.steps, arguments.warmup, from_rate, arguments.minutes)
     started = saved = time.monotonic()
     while state.step < arguments.steps and not stopped:
-        while arguments.pause_while is not None and arguments.pause_while.exists():
+        while not stopped and arguments.pause_while is not None and arguments.pause_while.exists():
             time.sleep(2)
         if device == "cpu":
             torch.set_num_threads(spare.threads())
