@@ -1,22 +1,26 @@
 """What the reader learns from: questions with their paragraphs, and pairs made unanswerable.
 
-Training data has answerable questions only (SQuADshifts, Miller et al., ICML 2020). Whoever reads nothing
-else learns to answer always, so as many pairs without an answer are made: a question with another
-paragraph (of its article, or BM25's best), with its paragraph less the sentences that answer it, or
-changed by one word into another question, as the authors of SQuAD 2.0's unanswerable questions did by
-hand (Rajpurkar et al., ACL 2018, table 2). Words are changed in the paragraph instead, too, and in both,
-which keeps the pair answerable: that something was changed shall tell nothing.
+SQuADshifts (Miller et al., ICML 2020) has answerable questions only, and other files hold few that people
+made unanswerable. Whoever reads nothing else learns to answer always, so pairs without an answer are made:
+a question with another paragraph (of its article, or BM25's best), with its paragraph less the sentences
+that answer it, or changed by one word into another question, as the authors of SQuAD 2.0's unanswerable
+questions did by hand (Rajpurkar et al., ACL 2018, table 2) and by the words that they chose. Words are
+changed in the paragraph instead, too, and in both, which leaves the pair as answerable as it was: that
+something was changed shall tell nothing.
 """
 
 import heapq
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+from functools import partial
 from math import log
 from pathlib import Path
 from random import Random
+from urllib.parse import unquote
 from zlib import crc32
 
 import numpy as np
@@ -26,7 +30,9 @@ from safetensors import safe_open
 
 from indexer.passages import sentences
 
+# SQuADshifts' parts; those of reviews and comments.
 SOURCES = ("new_wiki", "reddit", "amazon")
+_OPINIONS = SOURCES[1:]
 _WORD = re.compile(r"\w+(?:['’]\w+)?")
 _YEAR = re.compile(r"\b(?:1\d{3}|20[0-2]\d)\b")
 _NUMBER = re.compile(r"\b\d[\d,]*(?:\.\d+)?\b")
@@ -37,7 +43,13 @@ _AUXILIARIES = {
     "would": "wouldn't", "should": "shouldn't", "will": "won't",
 }  # fmt: skip
 _POSITIVE = {negative: positive for positive, negative in _AUXILIARIES.items()}
+_LONGEST_PARAGRAPH = 4000  # characters
 _SHINGLE = 8  # words that hardly stand twice by chance
+# Of the questions on a paragraph of which people also asked what it does not answer, so many get a made pair.
+_BESIDE_ASKED = 0.4
+# Words of a window, by whether it is of reviews and comments; 180 are about 240 tokens.
+_WORDS_OF_WINDOW = {True: (40, 60, 80, 100, 120), False: (50, 80, 120, 180)}
+_TOKENISED = re.compile(r"\s+(n['’]t|['’](?:s|re|ve|ll|d|m)|[?,.;:!%)\]])(?!\w)")
 # How the pairs without answer are made, by (is Wikipedia, is the first epoch); what is left is edited.
 # Reviews and comments come without articles, and their questions ("What is the product?") fit others too.
 _SHARES = {
@@ -56,18 +68,41 @@ class Span:
 
 @dataclass(frozen=True)
 class Question:
+    """Without `answers` it is one that people made so that the paragraph does not answer it."""
+
     text: str
     answers: tuple[Span, ...]
 
 
 @dataclass(frozen=True)
 class Paragraph:
+    """`weight` is the share of its questions that an epoch has."""
+
     source: str
     article: str
     title: str
     text: str
     sentences: tuple[Span, ...]
     questions: tuple[Question, ...]
+    weight: float = 1.0
+
+    @property
+    def is_asked_in_vain(self) -> bool:
+        return any(not one.answers for one in self.questions)
+
+
+@dataclass(frozen=True)
+class More:
+    """A further file of SQuAD's layout, and the share of its questions that an epoch has."""
+
+    path: Path
+    weight: float
+
+    @classmethod
+    def parsed(cls, text: str) -> "More":
+        """FILE or FILE:WEIGHT."""
+        path, colon, weight = text.rpartition(":")
+        return cls(Path(path), float(weight)) if colon else cls(Path(text), 1.0)
 
 
 @dataclass(frozen=True)
@@ -80,32 +115,77 @@ class Example:
     origin: str
 
 
-def load(folder: Path) -> list[Paragraph]:
-    """All paragraphs to learn from, less those that an evaluation set also holds."""
+def load(folder: Path, more: list[More], opinions: float = 1.0) -> list[Paragraph]:
+    """All paragraphs to learn from, less those that an evaluation set also holds.
+
+    `opinions` is the weight of SQuADshifts' reviews and comments.
+    """
     held_out = _evaluation_shingles(folder)
-    found = []
+    found: list[Paragraph] = []
     for path in sorted((folder / "squadshifts").glob("*.json")):
         source = next(name for name in SOURCES if path.name.startswith(name))
-        for number, article in enumerate(json.loads(path.read_text(encoding="utf-8"))["data"]):
-            title = article.get("title", "").replace("_", " ") if source == "new_wiki" else ""
-            for record in article["paragraphs"]:
-                text = record["context"]
-                shingles = _shingles(text)
-                if sum(shingle in held_out for shingle in shingles) > len(shingles) / 10:
-                    continue
-                questions = tuple(
-                    Question(
-                        qa["question"].strip(),
-                        tuple(
-                            Span(one["answer_start"], one["answer_start"] + len(one["text"]))
-                            for one in qa["answers"]
-                        ),
-                    )
-                    for qa in record["qas"]
+        found += _read(path, source, opinions if source in _OPINIONS else 1.0)
+    for one in more:
+        found += _read(one.path, one.path.stem, one.weight)
+    return [paragraph for paragraph in found if not _is_known(paragraph.text, held_out)]
+
+
+def _read(path: Path, source: str, weight: float) -> Iterator[Paragraph]:
+    for number, article in enumerate(json.loads(path.read_text(encoding="utf-8"))["data"]):
+        title = unquote(article.get("title", "")).replace("_", " ") if source not in _OPINIONS else ""
+        for record in article["paragraphs"]:
+            text = record["context"]
+            questions = tuple(
+                Question(
+                    plain(qa["question"]),
+                    tuple(
+                        Span(one["answer_start"], one["answer_start"] + len(one["text"]))
+                        for one in qa["answers"]
+                    ),
                 )
-                cut = tuple(Span(one.start, one.end) for one in sentences(text))
-                found.append(Paragraph(source, f"{source}/{number}", title, text, cut, questions))
-    return found
+                for qa in record["qas"]
+            )
+            cut = tuple(Span(one.start, one.end) for one in sentences(text))
+            whole = Paragraph(source, f"{source}/{number}", title, text, cut, questions, weight)
+            yield from [whole] if len(text) <= _LONGEST_PARAGRAPH else _pieces(whole)
+
+
+def _pieces(whole: Paragraph) -> Iterator[Paragraph]:
+    """A document as paragraphs of whole sentences, each with the questions that it answers."""
+    first = 0
+    for last, one in enumerate(whole.sentences, start=1):
+        begin = whole.sentences[first].start
+        if last < len(whole.sentences) and whole.sentences[last].end - begin <= _LONGEST_PARAGRAPH / 2:
+            continue
+        yield replace(
+            whole,
+            text=whole.text[begin : one.end],
+            sentences=tuple(_moved(sentence, -begin) for sentence in whole.sentences[first:last]),
+            questions=tuple(
+                replace(question, answers=tuple(_moved(span, -begin) for span in question.answers))
+                for question in whole.questions
+                if question.answers
+                and all(begin <= span.start and span.end <= one.end for span in question.answers)
+            ),
+        )
+        first = last
+
+
+def _moved(span: Span, by: int) -> Span:
+    return Span(span.start + by, span.end + by)
+
+
+def plain(question: str) -> str:
+    """A question as people type it: files that were cut into tokens must not be told by that, for
+    many of their questions have no answer."""
+    text = re.sub(r"``|''|[“”]", '"', question).replace("’", "'")
+    text = re.sub(r"\bcan not\b", "cannot", _TOKENISED.sub(r"\1", text))
+    return " ".join(text.split())
+
+
+def _is_known(text: str, shingles: set[str]) -> bool:
+    some = _shingles(text)
+    return sum(shingle in shingles for shingle in some) > len(some) / 10
 
 
 def is_held_out(paragraph: Paragraph) -> bool:
@@ -170,6 +250,57 @@ class Neighbours:
         return self._near.get(word, [])
 
 
+class Replacements:
+    """What people put for words of a question so that its paragraph no longer answered it."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """`pairs` are questions (with, without an answer)."""
+        counts: Counter[tuple[str, str]] = Counter()
+        for answered, unanswered in pairs:
+            old, new = _WORD.findall(answered.lower()), _WORD.findall(unanswered.lower())
+            changes = [
+                change
+                for change in SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+                if change[0] != "equal"
+            ]
+            if len(changes) == 1 and changes[0][0] == "replace":
+                _, start, end, other_start, other_end = changes[0]
+                counts[" ".join(old[start:end]), " ".join(new[other_start:other_end])] += 1
+        self._known: dict[str, list[str]] = {}
+        for (old_words, new_words), count in counts.items():
+            is_chosen = count > 1 or not set(old_words.split()) <= STOPWORDS
+            if is_chosen and max(old_words.count(" "), new_words.count(" ")) < 2:
+                self._known.setdefault(old_words, []).extend([new_words] * min(count, 5))
+
+    @classmethod
+    def read(cls, path: Path | None, paragraphs: list[Paragraph]) -> "Replacements":
+        """From `path` (tab-separated: an id, the question without, an id, the question with an answer)
+        and the paragraphs' own questions, of which likest are taken for pairs."""
+        rows = [] if path is None else path.read_text(encoding="utf-8").splitlines()
+        pairs = [(plain(cells[3]), plain(cells[1])) for cells in (row.split("\t") for row in rows)]
+        for paragraph in paragraphs:
+            answered = [one.text for one in paragraph.questions if one.answers]
+            pairs += [
+                (max(answered, key=partial(_likeness, one.text)), one.text)
+                for one in paragraph.questions
+                if answered and not one.answers
+            ]
+        return cls(pairs)
+
+    def of(self, text: str) -> Iterator[tuple[str, list[str]]]:
+        """Every one or two words of the text that were replaced, and by what."""
+        words = list(_WORD.finditer(text))
+        for first in range(len(words)):
+            for last in range(first, min(first + 2, len(words))):
+                part = text[words[first].start() : words[last].end()]
+                if part.lower() in self._known:
+                    yield part, self._known[part.lower()]
+
+
+def _likeness(one: str, other: str) -> float:
+    return SequenceMatcher(None, one.lower().split(), other.lower().split(), autojunk=False).ratio()
+
+
 def _alike(one: str, other: str) -> bool:
     """Whether two words end as one form of verb or number does."""
     return all(one.endswith(ending) == other.endswith(ending) for ending in ("ed", "ing", "s", "ly", "est"))
@@ -207,11 +338,16 @@ def _terms(text: str) -> list[str]:
 
 
 class Maker:
-    """Makes an epoch's examples: every question once as it is, and once in a pair without answer."""
+    """Makes an epoch's examples: every question once as it is, and once in a pair without answer;
+    those that people made unanswerable `repeats` times, each in another window."""
 
-    def __init__(self, paragraphs: list[Paragraph], neighbours: Neighbours) -> None:
+    def __init__(
+        self, paragraphs: list[Paragraph], neighbours: Neighbours, replacements: Replacements, repeats: int
+    ) -> None:
         self._paragraphs = paragraphs
         self._neighbours = neighbours
+        self._replacements = replacements
+        self._repeats = repeats
         self._by_source: dict[str, list[Paragraph]] = {}
         self._by_article: dict[str, list[Paragraph]] = {}
         self._names: dict[str, list[str]] = {}
@@ -230,7 +366,15 @@ class Maker:
         """
         for paragraph in self._paragraphs if only is None else only:
             for question in paragraph.questions:
+                if random.random() >= paragraph.weight:
+                    continue
+                if not question.answers:
+                    for _ in range(self._repeats):
+                        yield self._in_vain(paragraph, question, random)
+                    continue
                 yield self._window(question.text, paragraph, question.answers, random, "as it is")
+                if paragraph.is_asked_in_vain and random.random() >= _BESIDE_ASKED:
+                    continue
                 made = self._negative(number, paragraph, question, random)
                 if made is not None:
                     yield made
@@ -244,7 +388,7 @@ class Maker:
     ) -> Example | None:
         first = "edit"
         draw = random.random()
-        for way, share in _SHARES[paragraph.source == "new_wiki", number == 0]:
+        for way, share in _SHARES[paragraph.source not in _OPINIONS, number == 0]:
             if draw < share:
                 first = way
                 break
@@ -260,6 +404,10 @@ class Maker:
             if made is not None:
                 return made
         return None
+
+    def _in_vain(self, paragraph: Paragraph, question: Question, random: Random) -> Example:
+        both = self._edited(paragraph, question, random, "both") if random.random() < 0.3 else None
+        return both or self._window(question.text, paragraph, (), random, "asked in vain")
 
     def _rival(self, paragraph: Paragraph, question: Question, random: Random) -> Example | None:
         """The question with a paragraph that shares words with it, but neither its answer nor all of
@@ -281,7 +429,7 @@ class Maker:
                 ):
                     rivals.append(other)
             same = [other for other in rivals if other.article == paragraph.article]
-            self._rivals[key] = (same[:4] + rivals[:6]) if paragraph.source == "new_wiki" else rivals[:8]
+            self._rivals[key] = rivals[:8] if paragraph.source in _OPINIONS else (same[:4] + rivals[:6])
         if not self._rivals[key]:
             return None
         return self._window(question.text, random.choice(self._rivals[key]), (), random, "rival")
@@ -305,7 +453,7 @@ class Maker:
         if where == "question":
             draw = random.random()
             changed = None
-            if draw < 0.06:
+            if draw < 0.08:
                 changed = _negated(question.text, random)
             elif draw < 0.14:
                 changed = self._conditioned(paragraph, question, random)
@@ -341,6 +489,7 @@ class Maker:
             *_other_figures(question.text, paragraph.text, answers),
             *self._other_names(question.text, paragraph),
             *self._other_words(question.text, paragraph.text),
+            *self._replaced_by_people(question.text),
         ]
         if not in_passage:
             return found
@@ -366,6 +515,13 @@ class Maker:
                 if others:
                     yield 0, old, others
 
+    def _replaced_by_people(self, text: str) -> Iterator[tuple[int, str, list[str]]]:
+        asked = _words(text)
+        for old, others in self._replacements.of(text):
+            fitting = [one for one in others if not _words(one) <= asked]
+            if fitting:
+                yield 0, old, fitting
+
     def _other_words(self, text: str, passage: str) -> Iterator[tuple[int, str, list[str]]]:
         asked, words = _words(text), _words(passage)
         for match in _WORD.finditer(text):
@@ -387,7 +543,7 @@ class Maker:
         names = [
             one for one in self._names[paragraph.article] if one not in paragraph.text and one.count(" ") < 2
         ]
-        if random.random() < 0.4 or paragraph.source != "new_wiki" or not names:
+        if random.random() < 0.4 or paragraph.source in _OPINIONS or not names:
             year = str(random.randint(1850, 2019))
             return None if year in paragraph.text else f"{question.text[:-1].rstrip()} in {year}?"
         preposition = random.choice(["in", "of", "for", "from"])
@@ -403,12 +559,12 @@ class Maker:
         *,
         answered: bool = True,
     ) -> Example:
-        """Neighbouring sentences around the answers, or around a random place without any.
+        """Neighbouring sentences around the answers, or around the sentence likest to the question.
 
         Windows are of random size: short ones cost little, and long ones will be met.
         """
         cut = paragraph.sentences
-        limit = random.choice([40, 60, 80, 100, 120])  # words; 120 are about 160 tokens
+        limit = random.choice(_WORDS_OF_WINDOW[paragraph.source in _OPINIONS])
         if answers:
             first = next((at for at, one in enumerate(cut) if one.end > min(s.start for s in answers)), 0)
             last = next(
@@ -416,7 +572,9 @@ class Maker:
             )
             last = max(first, last)
         else:
-            first = last = random.randrange(len(cut))
+            terms = set(_terms(question))
+            shared = [len(terms & set(_terms(paragraph.text[one.start : one.end]))) for one in cut]
+            first = last = max(range(len(cut)), key=lambda at: (shared[at], random.random()))
         sizes = [paragraph.text.count(" ", one.start, one.end) + 1 for one in cut]
         total = sum(sizes[first : last + 1])
         while True:

@@ -1,9 +1,10 @@
 """Writes a trained reader as an OpenVINO graph with its tokenizer: what `indexer.reader` reads.
 
-    python training/export.py TRAINED OUT [--weights int8|f16] [--data DIR]
+    python training/export.py TRAINED OUT [--weights int8|f16] [--data DIR] [--more FILE…] [--pairs FILE]
 
 int8 halves the size once more and needs nncf; only weights are stored so, sums are done in floating point.
-The probability of an answer is fitted to paragraphs that training left out.
+The probability of an answer is fitted to paragraphs that training left out: to those of which people asked
+what they do not answer, where a file has such, and with the questions as they are.
 """
 
 import argparse
@@ -15,9 +16,9 @@ from random import Random
 import numpy as np
 import openvino as ov
 import torch
-from data import Example, Maker, Neighbours, is_held_out, load
+from data import Example, Maker, Neighbours, Paragraph, Replacements, is_held_out, load
 from model import ReaderNetwork, load_network
-from reader import default_data, default_model
+from reader import add_data_arguments, default_model
 from torch import nn
 
 from indexer.reader import ANSWERABLE, GRAPH, IDS, MASK, SPANS, TOKENIZER, TYPES, Fit, Reader
@@ -54,20 +55,29 @@ def export(trained: Path, out: Path, weights: str) -> None:
 
 
 def fit(reader: Reader, examples: list[Example]) -> Fit:
-    """Logistic regression by Newton's method over the network's two scores; a slight ridge.
+    """Logistic regression by Newton's method over the network's two scores; a slight ridge. Pairs with and
+    without an answer weigh alike.
 
     `reader` has the neutral fit, whose probability's logit is the head's.
     """
     readings = [reader.read(one.question, [one.passage])[0] for one in examples]
     features = np.array([(log(r.answerable / (1 - r.answerable)), r.score, 1.0) for r in readings])
     is_answered = np.array([bool(one.answers) for one in examples])
+    weights = np.where(is_answered, 0.5 / is_answered.mean(), 0.5 / (1 - is_answered.mean()))
     fitted = np.zeros(3)
     for _ in range(30):
         probability = 1 / (1 + np.exp(-features @ fitted))
-        gradient = features.T @ (probability - is_answered) + 1e-3 * fitted
-        hessian = (features.T * (probability * (1 - probability))) @ features + 1e-3 * np.eye(3)
+        gradient = features.T @ (weights * (probability - is_answered)) + 1e-3 * fitted
+        hessian = (features.T * (weights * probability * (1 - probability))) @ features + 1e-3 * np.eye(3)
         fitted -= np.linalg.solve(hessian, gradient)
     return Fit(*(round(float(one), 4) for one in fitted))
+
+
+def examples_to_fit(maker: Maker, held_out: list[Paragraph]) -> list[Example]:
+    asked = [one for one in held_out if one.is_asked_in_vain]
+    if not asked:
+        return list(maker.epoch(0, Random(1), held_out))
+    return [one for one in maker.epoch(1, Random(1), asked) if one.origin in ("as it is", "asked in vain")]
 
 
 def main() -> None:
@@ -75,15 +85,20 @@ def main() -> None:
     parser.add_argument("trained", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--weights", choices=["int8", "f16"], default="f16")
-    parser.add_argument("--data", type=Path, default=default_data())
+    add_data_arguments(parser)
     arguments = parser.parse_args()
     export(arguments.trained, arguments.out, arguments.weights)
     Fit().write(arguments.out)
-    paragraphs = load(arguments.data)
+    paragraphs = load(arguments.data, arguments.more, arguments.opinions)
     learned = [one for one in paragraphs if not is_held_out(one)]
-    maker = Maker(paragraphs, Neighbours.from_model(default_model(), learned))
-    examples = maker.epoch(0, Random(1), [one for one in paragraphs if is_held_out(one)])
-    fit(Reader(arguments.out), list(examples)).write(arguments.out)
+    maker = Maker(
+        paragraphs,
+        Neighbours.from_model(default_model(), learned),
+        Replacements.read(arguments.pairs, learned),
+        arguments.repeats,
+    )
+    examples = examples_to_fit(maker, [one for one in paragraphs if is_held_out(one)])
+    fit(Reader(arguments.out), examples).write(arguments.out)
 
 
 if __name__ == "__main__":

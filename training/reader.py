@@ -21,13 +21,13 @@ from pathlib import Path
 from random import Random
 
 import torch
-from data import Example, Maker, Neighbours, is_held_out, load
+from data import Example, Maker, More, Neighbours, Replacements, is_held_out, load
 from model import ReaderNetwork, Scores, from_sentence_model
 from tokenizers import Encoding, Tokenizer
 from torch import nn
 from torch.nn import functional
 
-LENGTHS = (72, 96, 120, 152, 192)  # tokens; few shapes, each compiled once
+LENGTHS = (72, 96, 120, 152, 192, 256)  # tokens; few shapes, each compiled once
 CHECKPOINT, TOKENIZER = "reader.pt", "tokenizer.json"
 POOL = 60  # batches whose examples are sorted by length together
 
@@ -86,10 +86,9 @@ def row(example: Example, encoding: Encoding) -> Row | None:
 
 
 def batches(
-    maker: Maker, tokenizer: Tokenizer, batch_tokens: int, seed: int, skip: int = 0
+    maker: Maker, tokenizer: Tokenizer, batch_tokens: int, seed: int, skip: int = 0, epoch: int = 0
 ) -> Iterator[Batch]:
     """Batches without end: epoch after epoch, each made and shuffled anew; the first `skip` left out."""
-    epoch = 0
     while True:
         random = Random(f"{seed}/{epoch}")
         examples = list(maker.epoch(epoch, random))
@@ -283,12 +282,26 @@ def prepared(arguments: argparse.Namespace, device: str) -> tuple[State, Iterato
     state = State(network, optimizer_for(network, arguments.learning_rate))
     if (out / CHECKPOINT).exists():
         state.load(out / CHECKPOINT, device)
+    elif arguments.start is not None:
+        network.load_state_dict(
+            torch.load(arguments.start, map_location=device, weights_only=True)["network"]
+        )
     tokenizer = Tokenizer.from_file(str(out / TOKENIZER))
     tokenizer.no_padding()
     tokenizer.enable_truncation(LENGTHS[-1], strategy="only_second")
-    paragraphs = [one for one in load(arguments.data) if not is_held_out(one)]
-    maker = Maker(paragraphs, Neighbours.from_model(arguments.model, paragraphs))
-    return state, batches(maker, tokenizer, arguments.batch_tokens, arguments.seed, skip=state.step)
+    paragraphs = [
+        one for one in load(arguments.data, arguments.more, arguments.opinions) if not is_held_out(one)
+    ]
+    maker = Maker(
+        paragraphs,
+        Neighbours.from_model(arguments.model, paragraphs),
+        Replacements.read(arguments.pairs, paragraphs),
+        arguments.repeats,
+    )
+    epoch = 0 if arguments.start is None else 1
+    return state, batches(
+        maker, tokenizer, arguments.batch_tokens, arguments.seed, skip=state.step, epoch=epoch
+    )
 
 
 def train(arguments: argparse.Namespace) -> None:
@@ -311,7 +324,7 @@ def train(arguments: argparse.Namespace) -> None:
     schedule = Schedule(state.step, arguments.steps, arguments.warmup, from_rate, arguments.minutes)
     started = saved = time.monotonic()
     while state.step < arguments.steps and not stopped:
-        while arguments.pause_while is not None and arguments.pause_while.exists():
+        while not stopped and arguments.pause_while is not None and arguments.pause_while.exists():
             time.sleep(2)
         if device == "cpu":
             torch.set_num_threads(spare.threads())
@@ -348,10 +361,28 @@ def default_model() -> Path:
     return Path(found.origin).parent / "model"
 
 
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, default=default_data())
+    parser.add_argument(
+        "--more",
+        type=More.parsed,
+        nargs="*",
+        default=[],
+        metavar="FILE[:WEIGHT]",
+        help="further files of SQuAD's layout, and the share of their questions that an epoch has",
+    )
+    parser.add_argument("--pairs", type=Path, help="questions with and without an answer, tab-separated")
+    parser.add_argument(
+        "--opinions", type=float, default=1.0, help="weight of SQuADshifts' Reddit and Amazon"
+    )
+    parser.add_argument("--repeats", type=int, default=3, help="of questions that people made unanswerable")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--data", type=Path, default=default_data())
+    add_data_arguments(parser)
+    parser.add_argument("--start", type=Path, help="a checkpoint to begin with, past the easier first epoch")
     parser.add_argument("--model", type=Path, default=default_model())
     parser.add_argument("--steps", type=int, default=2500)
     parser.add_argument("--minutes", type=float, default=inf, help="end by then, wherever the steps are")
