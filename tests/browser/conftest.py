@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from tests.integration.server import Server, serving
 
@@ -31,14 +31,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(reason)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(seed_index: Path) -> Iterator[Server]:
     with serving(seed_index) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """Ends with these tests: while it lives, Playwright has an event loop running in this thread."""
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield launched
@@ -73,6 +74,12 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
     expected = getattr(opened, "expected_errors", 0)
     context.close()
     assert len(wrong) <= expected, wrong
+
+
+def settled(page: Page) -> None:
+    """Waits until a view shows what came of its address."""
+    expect(page.locator("main h1").first).to_be_attached()
+    expect(page.locator("main .loading, main [aria-busy=true]")).to_have_count(0)
 
 
 def check_accessible(page: Page) -> None:

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import check_accessible
+from tests.browser.conftest import check_accessible, settled
 
 VIEWS = ["/", "/search", "/quotes", "/timeline", "/admin"]
 
@@ -13,7 +13,7 @@ VIEWS = ["/", "/search", "/quotes", "/timeline", "/admin"]
 @pytest.mark.parametrize("view", VIEWS)
 def test_an_empty_view_is_accessible(page: Page, view: str) -> None:
     page.goto(view)
-    page.wait_for_load_state("networkidle")
+    settled(page)
     check_accessible(page)
 
 
@@ -21,7 +21,7 @@ def test_an_empty_view_is_accessible(page: Page, view: str) -> None:
 def test_no_view_is_wider_than_a_phone(page: Page, view: str) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     page.goto(view)
-    page.wait_for_load_state("networkidle")
+    settled(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 

@@ -1,12 +1,14 @@
 """Whatever an article or a question holds, the page shows it as text: nothing of it runs."""
 
 import json
+import re
 from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, Request, expect
 
+from tests.browser.conftest import settled
 from tests.conftest import build_index
 from tests.integration.server import Server, serving
 
@@ -104,15 +106,17 @@ def watched(browser: Browser, hostile: Server) -> Iterator[Page]:
 @pytest.mark.parametrize("view", ["/?q=", "/search?q=", "/timeline?q=", "/quotes?q="])
 def test_hostile_articles_are_shown_as_they_are(watched: Page, view: str) -> None:
     watched.goto(f"{view}{quote('What does the harbour cost in crowns?')}")
-    watched.wait_for_load_state("networkidle")
+    settled(watched)
     expect(watched.locator("main")).to_contain_text("harbour")
 
 
 @pytest.mark.parametrize("view", ["/?q=", "/search?q=", "/timeline?q=", "/quotes?speaker=", "/quotes?q="])
 def test_hostile_questions_are_shown_as_they_are(watched: Page, view: str) -> None:
     for payload in PAYLOADS[:: 4 if view != "/?q=" else 1]:
-        watched.goto(f"{view}{quote(payload)}")
-        watched.wait_for_load_state("networkidle")
+        with watched.expect_response(re.compile("/v1/(answer|search|quotes)")) as answered:
+            watched.goto(f"{view}{quote(payload)}")
+        answered.value.finished()
+        settled(watched)
         assert watched.evaluate("window.executed") is None
 
 
