@@ -19,7 +19,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-clients vendor check format lint types layers bench quality volume screenshots demo-openwebui clean
+.PHONY: help run test test-heavy test-clients vendor check format lint types layers bench quality volume screenshots demo-openwebui clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,6 +37,9 @@ run: $(VENV)/.installed ## index seeds/ and serve it on http://127.0.0.1:8000
 
 test: $(VENV)/.installed ## run the tests
 	$(BIN)/python -m pytest
+
+test-heavy: $(VENV)/.installed ## run the tests that are left out of it for their time
+	$(BIN)/python -m pytest -m heavy
 
 test-clients: $(VENV)/.installed ## try the clients for Node, from npm (Node 22 or newer; else name one: NODE=…)
 	npm ci --prefix tests/clients --no-audit --no-fund

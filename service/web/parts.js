@@ -1,5 +1,5 @@
 // What several views are made of.
-import { html, useEffect, useRef } from "./vendor/preact.js";
+import { html, useLayoutEffect, useRef } from "./vendor/preact.js";
 import { CodePoints } from "./api.js";
 
 const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
@@ -60,7 +60,8 @@ export function AlsoIn({ copies, onRead }) {
 // One field with its button; "/" leads to it from anywhere on the page.
 export function Field({ label, value, placeholder, onAsk, button, busy, onStop }) {
   const input = useRef();
-  useEffect(() => {
+  // Before anybody can type: what is typed must not be taken away again.
+  useLayoutEffect(() => {
     input.current.value = value ?? "";
   }, [value]);
   const ask = (event) => {

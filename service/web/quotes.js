@@ -1,5 +1,5 @@
 // Who said what: the most quoted people, and what one of them said, when, and where it stands.
-import { html, useEffect, useMemo, useRef, useSignal } from "./vendor/preact.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useSignal } from "./vendor/preact.js";
 import { get } from "./api.js";
 import { Axis, lead, lights } from "./axis.js";
 import { read } from "./pane.js";
@@ -48,7 +48,7 @@ function Asking({ of }) {
   const form = useRef();
   const names = useSignal([]);
   const waiting = useRef({});
-  useEffect(() => {
+  useLayoutEffect(() => {
     for (const name of ["speaker", "q", "after", "before"]) form.current.elements[name].value = of[name] ?? "";
   }, [of.speaker, of.q, of.after, of.before]);
   useEffect(() => () => (clearTimeout(waiting.current.timer), waiting.current.stop?.abort()), []);

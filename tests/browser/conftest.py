@@ -76,6 +76,14 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
     assert len(wrong) <= expected, wrong
 
 
+# What fades in has no colour of its own yet; what turns for ever is not waited for.
+_AT_REST = """() => Promise.allSettled(
+  document.getAnimations()
+    .filter((one) => one.effect.getComputedTiming().iterations !== Infinity)
+    .map((one) => one.finished),
+).then(() => null)"""
+
+
 def settled(page: Page) -> None:
     """Waits until a view shows what came of its address."""
     expect(page.locator("main h1").first).to_be_attached()
@@ -86,5 +94,6 @@ def check_accessible(page: Page) -> None:
     """No violation that axe knows of, in light and in dark."""
     for theme in ("light", "dark"):
         page.evaluate("theme => (document.documentElement.dataset.theme = theme)", theme)
+        page.evaluate(_AT_REST)
         found = Axe().run(page)
         assert found.violations_count == 0, found.generate_report()

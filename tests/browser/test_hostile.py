@@ -110,6 +110,7 @@ def test_hostile_articles_are_shown_as_they_are(watched: Page, view: str) -> Non
     expect(watched.locator("main")).to_contain_text("harbour")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("view", ["/?q=", "/search?q=", "/timeline?q=", "/quotes?speaker=", "/quotes?q="])
 def test_hostile_questions_are_shown_as_they_are(watched: Page, view: str) -> None:
     for payload in PAYLOADS[:: 4 if view != "/?q=" else 1]:

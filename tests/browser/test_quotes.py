@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import check_accessible
+from tests.browser.conftest import settled as view_settled
 
 ALLIANCE = "I don't expect that Russia and China will create a military alliance"
 STATES = {
@@ -21,8 +22,7 @@ STATES = {
 
 def settled(page: Page, address: str) -> None:
     page.goto(address)
-    page.wait_for_load_state("networkidle")
-    expect(page.locator(".loading")).to_have_count(0)
+    view_settled(page)
 
 
 def test_the_most_quoted_lead_to_what_they_said(page: Page) -> None:

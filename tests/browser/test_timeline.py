@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import check_accessible
+from tests.browser.conftest import settled as view_settled
 
 STATES = {
     "a story": "/timeline?q=Narrows+bridge",
@@ -17,8 +18,7 @@ STATES = {
 
 def settled(page: Page, address: str) -> None:
     page.goto(address)
-    page.wait_for_load_state("networkidle")
-    expect(page.locator(".loading")).to_have_count(0)
+    view_settled(page)
 
 
 def titles(page: Page) -> list[str]:
