@@ -36,7 +36,7 @@ run: $(VENV)/.installed ## index seeds/ and serve it on http://127.0.0.1:8000
 	DATELINE_ARTICLES='["seeds"]' $(BIN)/dateline serve --host $(HOST) --port $(PORT)
 
 test: $(VENV)/.installed ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test-heavy: $(VENV)/.installed ## run the tests that are left out of it for their time
 	$(BIN)/python -m pytest -m heavy

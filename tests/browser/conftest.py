@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, 
 
 from tests.integration.server import Server, serving
 
+expect.set_options(timeout=20_000)  # milliseconds; two workers share the cores
 CHROMIUM = shutil.which("chromium")
 # Without the last ones Chromium asks for Google's hosts by itself.
 FLAGS = [

@@ -53,7 +53,6 @@ def test_it_tells_what_is_served_and_how_it_fares(page: Page, server: Server) ->
     assert all(below - above <= 1 for above, below in pairwise(levels))
 
 
-@pytest.mark.heavy  # fails now and then on a first run; not yet understood
 def test_another_generation_is_served_once_that_is_confirmed(
     page: Page, generations: tuple[Path, str, str]
 ) -> None:
@@ -69,6 +68,7 @@ def test_another_generation_is_served_once_that_is_confirmed(
     expect(button).to_be_focused()
     expect(page.get_by_role("row", name=second)).to_contain_text("Served")
     button.press("Enter")
+    expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()  # else Tab leaves the button below
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(dialog).to_be_hidden()

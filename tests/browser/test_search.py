@@ -24,9 +24,15 @@ def parameters(page: Page) -> dict[str, list[str]]:
     return parse_qs(urlsplit(page.url).query)
 
 
+def settled(page: Page) -> None:
+    """Waits for the first of the list; more may come as it is scrolled."""
+    expect(page.locator(".results")).to_have_attribute("aria-busy", "false")
+    expect(page.locator(".filters")).to_have_attribute("aria-busy", "false")
+
+
 def to_the_end(page: Page) -> None:
     """Scrolls down, which brings the rest."""
-    expect(titles(page).first).to_be_visible()
+    settled(page)
     page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
     expect(page.get_by_text("That is all.")).to_be_visible()
 
@@ -109,6 +115,7 @@ def test_a_bar_chooses_its_days_and_gives_them_back(page: Page) -> None:
 
 def test_a_stretch_of_days_is_drawn(page: Page) -> None:
     page.goto("/search?q=storm")
+    settled(page)
     first = page.get_by_role("button", name=re.compile("^January 2026:")).bounding_box()
     last = page.get_by_role("button", name=re.compile("^March 2026:")).bounding_box()
     assert first
@@ -126,6 +133,7 @@ def test_a_stretch_of_days_is_drawn(page: Page) -> None:
 
 def test_days_are_chosen_by_keyboard(page: Page) -> None:
     page.goto("/search?q=storm")
+    settled(page)
     plot = page.get_by_role("group", name=re.compile("^Articles by month"))
     plot.get_by_role("button").first.focus()
     page.keyboard.press("End")
