@@ -21,7 +21,7 @@ from itertools import combinations
 from pathlib import Path
 
 from indexer.cleaning import clean
-from indexer.duplicates import groups
+from indexer.duplicates import groups, sign
 from indexer.models import Article
 from indexer.sources import Intake, Offer, read
 
@@ -56,7 +56,7 @@ def copies(originals: list[Article], chance: random.Random) -> Iterator[Article]
 
 def grouped(every: list[Article]) -> list[list[int]]:
     with tempfile.TemporaryDirectory() as folder:
-        return groups(iter(every), every.__getitem__, Path(folder))
+        return groups(enumerate(map(sign, every)), every.__getitem__, Path(folder))
 
 
 def measure(name: str, real: list[Article]) -> bool:

@@ -14,13 +14,25 @@ import numpy as np
 from indexer import sources, stories
 from indexer.boilerplate import without_repeated
 from indexer.cleaning import clean
+from indexer.columns import Columns
 from indexer.corpus import Corpus, CorpusWriter, Mentioned
 from indexer.dates import parse_published
 from indexer.encoder import Encoder, can_export, export_apart, fingerprint, locate
 from indexer.errors import EncoderError, NoIndexError, SourceError, UsageError
 from indexer.folder import IndexFolder, Manifest
 from indexer.fulltext import FullTextWriter
-from indexer.generation import CORPUS, ENCODER, FULLTEXT, REPORT, TOKENS, VECTORS, Generation, open_best
+from indexer.generation import (
+    COLUMNS,
+    CORPUS,
+    ENCODER,
+    FULLTEXT,
+    GROWING,
+    REPORT,
+    TOKENS,
+    VECTORS,
+    Generation,
+    open_best,
+)
 from indexer.mentions import Mention, mentions
 from indexer.models import Article, Origin, RawArticle, Span, Vectors
 from indexer.passages import cut, encoded_text
@@ -28,9 +40,11 @@ from indexer.quotes import quotations
 from indexer.sources import Intake, Offer
 from indexer.sources.document import place_of
 from indexer.tokenvectors import Codes, TokenVectorWriter
-from indexer.vectors import VectorIndex
+from indexer.vectors import VectorIndex, VectorWriter
 
 _WINDOW = 1024  # passages whose texts and token vectors are in memory at a time
+_MOST_GONE = 1 / 3  # of the passages, before a change writes the rest anew
+_LOOKED_AT = 2000  # stories of a source, the last, for lines that it repeats when a few are added
 _CONTEXT_TOKENS = 56  # left free in the encoder's window for title, date and special tokens
 
 
@@ -79,10 +93,11 @@ def build(
 ) -> Manifest:
     """Writes a new generation beside the others, switches to it, and removes all but `keep` before it.
 
-    Vectors of passages whose text and encoder did not change are taken over. What became no article of
-    its own is written to `report`, by default a file of the generation. Whatever ends this early, an
-    error or Ctrl-C, leaves the index as it was. Raises LockedError where another process writes,
-    SourceError where the result would hold no article.
+    A change costs what it changes: it is put behind what the current generation holds, whose files the new
+    one shares. Whatever else is built, vectors of passages whose text and encoder did not change are taken
+    over. What became no article of its own is written to `report`, by default a file of the generation.
+    Whatever ends this early, an error or Ctrl-C, leaves the index as it was. Raises LockedError where another
+    process writes, SourceError where the result would hold no article.
     """
     sources.check(change.offer.paths)
     if change.from_current:
@@ -93,18 +108,32 @@ def build(
             if base:
                 opened.enter_context(base)
             staging = opened.enter_context(index.staging())
-            encoder = _encoder(recipe.model, base, staging / ENCODER, change, progress)
+            grows = base is not None and change.from_current and not _worn(base)
+            if base and grows:
+                for name in GROWING:
+                    if (base.path / name).exists():
+                        index.link(base.id, name, staging)
+                encoder = Encoder(staging / ENCODER)
+            else:
+                encoder = _encoder(recipe.model, base, staging / ENCODER, change, progress)
             max_tokens = _max_tokens(recipe, base, encoder, change, progress)
+            token_bits = _token_bits(recipe, base, encoder, change)
             with (report or staging / REPORT).open("w", encoding="utf-8") as stream:
                 intake.report = stream
-                counts = _write_texts(change, base, encoder, max_tokens, recipe, staging, intake, progress)
+                known = _write_texts(
+                    change, base, encoder, max_tokens, recipe, staging, intake, progress, grows=grows
+                )
             corpus = Corpus(staging / CORPUS)
             opened.callback(corpus.close)
-            token_bits = _token_bits(recipe, base, encoder, change)
-            encoded = _write_vectors(corpus, encoder, token_bits, base, staging, progress)
+            Columns.write(staging / COLUMNS, corpus.filed(), corpus.passage_rows)
+            if not grows:
+                known = _known(base, encoder, token_bits)
+            rows = corpus.digests(base.corpus.passage_rows if base and grows else 0)
+            encoded = _write_vectors(corpus, list(rows), known, encoder, token_bits, base, staging, progress)
             progress.stage("commit")
             manifest = index.commit(
                 staging,
+                base=base.id if base and grows else None,
                 built_by=f"dateline {version('dateline')}",
                 encoder=asdict(encoder.facts),
                 settings={
@@ -112,11 +141,16 @@ def build(
                     "token_bits": token_bits,
                     "trusted_sources": list(recipe.trusted_sources),
                 },
+                vectors=VectorIndex.open(staging / VECTORS).facts,
                 counts={
                     "articles": corpus.article_count,
                     "passages": corpus.passage_count,
                     "encoded": encoded,
-                    **counts,
+                    "undated": corpus.count("undated"),
+                    "stories_with_copies": corpus.count("in several copies"),
+                    "read": intake.offered,
+                    "repeated": sum(intake.outcomes[kept] for kept in ("updated", "older", "repeated")),
+                    "skipped": intake.skipped,
                 },
                 corpus=corpus.digest(),
             )
@@ -188,6 +222,12 @@ def _token_bits(recipe: Recipe, base: Generation | None, encoder: Encoder, chang
     return recipe.token_bits if encoder.facts.token_dimension else 0
 
 
+def _worn(base: Generation) -> bool:
+    """Whether so many passages are gone that what is left is better written anew."""
+    rows = base.corpus.passage_rows
+    return bool(rows - base.corpus.passage_count > _MOST_GONE * rows)
+
+
 def _write_texts(
     change: Change,
     base: Generation | None,
@@ -197,39 +237,41 @@ def _write_texts(
     staging: Path,
     intake: Intake,
     progress: Progress,
-) -> dict[str, int]:
-    """Fills the corpus and the full-text index; returns what there is to count."""
-    with CorpusWriter(staging / CORPUS) as corpus:
-        if change.from_current and base:
+    *,
+    grows: bool,
+) -> dict[bytes, int]:
+    """Fills the corpus and the full-text index, or changes those of the base; returns, by what was encoded, the
+    rows of passages that are there no more."""
+    gone: list[tuple[int, bytes]] = []
+    trusted = base.manifest.settings["trusted_sources"] if base and grows else recipe.trusted_sources
+    with CorpusWriter(staging / CORPUS, base=base.corpus if base and grows else None) as corpus:
+        if grows:
+            for name in change.remove:
+                gone += corpus.remove(corpus.row_of(name))
+        elif change.from_current and base:
             _carry_over(corpus, base.corpus, change.remove)
         _take_in(corpus, change.offer, intake, progress)
         if not corpus.articles:
             raise SourceError(f"no article to index ({intake.skipped} skipped); the index stays as it was")
         progress.stage("stories")
-        copied = stories.group(corpus, recipe.trusted_sources, staging)
-        for article, line in stories.drop_repeated_lines(corpus):
+        stories.group(corpus, trusted, staging)
+        for article, line in stories.drop_repeated_lines(corpus, most=_LOOKED_AT if grows else None):
             intake.note(Origin(article.id, unit="article"), "line removed", line)
         if base and not change.from_current:
             stories.inherit(corpus, base.corpus)
-        progress.stage("passages", corpus.articles)
-        undated = 0
+        pending = corpus.pending()
+        progress.stage("passages", len(pending))
         with FullTextWriter(staging / FULLTEXT) as fulltext:
-            for row in range(corpus.articles):
-                article = corpus.article(row)
-                _write_passages(row, article, corpus, fulltext, encoder, max_tokens)
-                undated += article.day is None
+            for row in pending:
+                gone += corpus.clear(row)
+                _write_passages(row, corpus.article(row), corpus, fulltext, encoder, max_tokens)
                 progress.advance()
-    return {
-        "undated": undated,
-        "stories_with_copies": copied,
-        "read": intake.offered,
-        "repeated": sum(intake.outcomes[kept] for kept in ("updated", "older", "repeated")),
-        "skipped": intake.skipped,
-    }
+            fulltext.remove([old for old, _ in gone])
+    return {digest: old for old, digest in gone}
 
 
 def _carry_over(corpus: CorpusWriter, base: Corpus, remove: frozenset[str]) -> None:
-    """Begins a changed collection with what stays of it."""
+    """Begins a changed collection anew with what stays of it."""
     for source, lines in base.repeated_lines():
         corpus.add_repeated_lines(source, lines)
     for stored in base.articles():
@@ -242,7 +284,7 @@ def _carry_over(corpus: CorpusWriter, base: Corpus, remove: frozenset[str]) -> N
 def _take_in(corpus: CorpusWriter, offer: Offer, intake: Intake, progress: Progress) -> None:
     """Reads, cleans and keeps every article that is offered; what is not kept as one goes to `intake`."""
     progress.stage("articles")
-    known = corpus.articles
+    known = corpus.rows
     repeated = corpus.repeated_lines()
     now = _moment(datetime.now(UTC))
     for raw in sources.read(offer, intake):
@@ -321,40 +363,45 @@ def _digest(text: str) -> bytes:
 
 def _write_vectors(
     corpus: Corpus,
+    rows: list[tuple[int, bytes]],
+    known: dict[bytes, int],
     encoder: Encoder,
     token_bits: int,
     base: Generation | None,
     staging: Path,
     progress: Progress,
 ) -> int:
-    """Fills the vector index and the token vectors; returns how many passages had to be encoded."""
-    vectors: Vectors = np.empty((corpus.passage_count, encoder.facts.dimension), dtype=np.float32)
-    known = _known(base, encoder, token_bits)
-    rows = [(row, known.get(digest)) for row, digest in corpus.digests()]
-    to_encode = sum(old is None for _, old in rows)
+    """Fills the vector index and the token vectors, or adds to them; returns how many passages had to be
+    encoded. `known` are passages of the base whose vectors can be taken over."""
+    to_encode = sum(digest not in known for _, digest in rows)
     progress.stage("vectors", to_encode)
+    if not rows:
+        return 0
     with ExitStack() as opened:
+        index = opened.enter_context(VectorWriter(staging / VECTORS, encoder.facts.dimension))
         tokens = None
         if token_bits:
             tokens = opened.enter_context(TokenVectorWriter(staging / TOKENS, bits=token_bits))
         for start in range(0, len(rows), _WINDOW):
-            window = rows[start : start + _WINDOW]
-            new = [row for row, old in window if old is None]
+            window = [(row, known.get(digest)) for row, digest in rows[start : start + _WINDOW]]
+            vectors: Vectors = np.empty((len(window), encoder.facts.dimension), dtype=np.float32)
             codes: dict[int, Codes] = {}
-            if base:
-                kept = {row: old for row, old in window if old is not None}
+            kept = {place: old for place, (_, old) in enumerate(window) if old is not None}
+            if base and kept:
                 vectors[list(kept)] = base.vectors.vectors(np.array([*kept.values()], dtype=np.int64))
-                codes = {row: base.tokens.codes(old) for row, old in kept.items()} if base.tokens else {}
-            texts = [encoded_text(article, passage.span) for passage, article in corpus.read(new)]
+                codes = {place: base.tokens.codes(old) for place, old in kept.items()} if base.tokens else {}
+            new = [place for place, (_, old) in enumerate(window) if old is None]
+            read = corpus.read([window[place][0] for place in new])
+            texts = [encoded_text(article, passage.span) for passage, article in read]
             for at, encoded in encoder.stream_passages(texts):
                 vectors[new[at]] = encoded.vector
                 if tokens:
                     codes[new[at]] = tokens.encode(encoded.tokens)
                 progress.advance()
+            index.add(vectors)
             if tokens:
-                for row, _ in window:
-                    tokens.add(codes[row])
-    VectorIndex.write(vectors, staging / VECTORS)
+                for place in range(len(window)):
+                    tokens.add(codes[place])
     return to_encode
 
 

@@ -2,24 +2,23 @@
 
 import hashlib
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
-from datetime import date
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
-import numpy as np
-
-from indexer.models import EVERYTHING, Article, Filters, Mask, Passage, Span, Version
+from indexer.duplicates import Signature
+from indexer.models import EVERYTHING, Article, Filters, Passage, Span, Version
 from indexer.quotes import Called, Quotation, asked_for, called
 
 _SCHEMA = """
 CREATE TABLE article (
-    row INTEGER PRIMARY KEY,       -- from 0, in the order in which they were read
+    row INTEGER PRIMARY KEY,       -- in the order in which they were read
     id TEXT NOT NULL UNIQUE,
     text TEXT NOT NULL,
     title TEXT NOT NULL,
@@ -38,6 +37,12 @@ CREATE TABLE article (
     first_passage INTEGER NOT NULL DEFAULT 0,
     passages INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+CREATE TABLE signature (           -- by which copies are found, see duplicates.py
+    article INTEGER PRIMARY KEY REFERENCES article (row),
+    told BLOB NOT NULL,
+    comparable INTEGER NOT NULL,
+    hashes BLOB NOT NULL
+) STRICT;
 CREATE TABLE version (             -- what articles said before they changed
     article INTEGER NOT NULL REFERENCES article (row),
     seen_at TEXT NOT NULL,
@@ -46,7 +51,7 @@ CREATE TABLE version (             -- what articles said before they changed
     published_at TEXT
 ) STRICT;
 CREATE TABLE passage (
-    row INTEGER PRIMARY KEY,       -- from 0, the same in the vectors and the full-text index
+    row INTEGER PRIMARY KEY AUTOINCREMENT, -- the same in vectors and full text; never used again
     article INTEGER NOT NULL REFERENCES article (row),
     start INTEGER NOT NULL,        -- code points of article.text
     end INTEGER NOT NULL,
@@ -78,16 +83,16 @@ CREATE TABLE repeated_line (       -- lines that a source prints under many stor
     PRIMARY KEY (source, line)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX article_page ON article (page) WHERE page != '';
-"""
-# Made when all is written: they serve reading alone.
-_INDEXES = """
-CREATE INDEX article_day ON article (substr(published_at, 1, 10));
 CREATE INDEX article_source ON article (source);
 CREATE INDEX article_story ON article (story, copy) WHERE story IS NOT NULL;
-CREATE INDEX version_article ON version (article);
-CREATE INDEX mention_passage ON mention (passage);
-CREATE INDEX quotation_article ON quotation (article);
-CREATE INDEX quotation_alone ON quotation (alone) WHERE alone IS NOT NULL;
+"""
+# Made when all is written: they serve reading, and what is changed later.
+_INDEXES = """
+CREATE INDEX IF NOT EXISTS article_day ON article (substr(published_at, 1, 10));
+CREATE INDEX IF NOT EXISTS version_article ON version (article);
+CREATE INDEX IF NOT EXISTS mention_passage ON mention (passage);
+CREATE INDEX IF NOT EXISTS quotation_article ON quotation (article);
+CREATE INDEX IF NOT EXISTS quotation_alone ON quotation (alone) WHERE alone IS NOT NULL;
 """
 _DAY = "substr(published_at, 1, 10)"
 _PLACES = "start, end, direct, speaker, speaker_start, speaker_end, cue_start, cue_end"
@@ -101,6 +106,18 @@ class Mentioned(NamedTuple):
     span: Span
     first: str
     last: str
+
+
+class Filed(NamedTuple):
+    """Where an article belongs, and which rows its passages have; `story` where that has several copies."""
+
+    row: int
+    story: int | None
+    day: str | None
+    source: str | None
+    author: str | None
+    first_passage: int
+    passages: int
 
 
 class Quoted(NamedTuple):
@@ -135,27 +152,76 @@ def article_digest(article: Article) -> bytes:
 
 
 class CorpusWriter:
-    """Fills a new file; use as a context, it is complete when that ends without error.
+    """Fills a new file, or changes a copy of one; use as a context, it is complete when that ends well.
 
-    Articles come first, then their stories, then their passages in the order of the articles.
+    Articles come first, then their stories, then the passages of those that are `pending`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, base: "Corpus | None" = None) -> None:
+        """`base`: what to start from; it stays as it is."""
+        if base:
+            shutil.copyfile(base.path, path)
         self._db = sqlite3.connect(path, isolation_level=None)
         # The file counts only once its generation is committed, with fsync and checksum.
-        self._db.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {_SCHEMA} BEGIN;")
-        self.articles = 0
-        self.passages = 0
+        self._db.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")
+        self._db.executescript(f"{'' if base else _SCHEMA} BEGIN;")
+        self.rows = self._one("SELECT coalesce(max(row) + 1, 0) FROM article")
+        self.passages = base.passage_rows if base else 0
+        self.before = self.rows  # what has a lower row was there before
+        self._changed: set[int] = set()
+        self.bereft: set[int] = set()  # articles that shared a story with one that was removed
+
+    @property
+    def articles(self) -> int:
+        """How many there are; `rows` is the row of the next, for some may have gone."""
+        return self._one("SELECT count(*) FROM article")
+
+    def pending(self) -> list[int]:
+        """The articles that are new or say something else than before: theirs are the passages to make."""
+        new = self._db.execute("SELECT row FROM article WHERE row >= ? ORDER BY row", (self.before,))
+        return sorted(self._changed) + [row for (row,) in new]
 
     def add(self, article: Article, origin: str, seen_at: str, page: str) -> int:
         """Adds an article whose id is new; returns its row."""
         self._db.execute(
             f"INSERT INTO article ({_FIELDS}, digest, origin, seen_at, page, row)"
             f" VALUES ({', '.join('?' * 14)})",
-            (*astuple(article), article_digest(article), origin, seen_at, page, self.articles),
+            (*astuple(article), article_digest(article), origin, seen_at, page, self.rows),
         )
-        self.articles += 1
-        return self.articles - 1
+        self.rows += 1
+        return self.rows - 1
+
+    def remove(self, row: int) -> list[tuple[int, bytes]]:
+        """Takes an article out, and all that is known of it; returns what `clear` does."""
+        gone = self.clear(row)
+        shared = self._db.execute(
+            "SELECT other.row FROM article JOIN article AS other ON other.story = article.story"
+            " WHERE article.row = ?",
+            (row,),
+        )
+        self.bereft |= {other for (other,) in shared}
+        for table, column in (("version", "article"), ("signature", "article"), ("article", "row")):
+            self._db.execute(f"DELETE FROM {table} WHERE {column} = ?", (row,))
+        self._changed.discard(row)
+        self.bereft.discard(row)
+        return gone
+
+    def clear(self, row: int) -> list[tuple[int, bytes]]:
+        """Takes away an article's passages and what was found in its text; returns their rows and digests."""
+        (first, count) = self._db.execute(
+            "SELECT first_passage, passages FROM article WHERE row = ?", (row,)
+        ).fetchone()
+        rows = (first, first + count)
+        gone = self._db.execute("SELECT row, digest FROM passage WHERE row >= ? AND row < ?", rows).fetchall()
+        self._db.execute("DELETE FROM mention WHERE passage >= ? AND passage < ?", rows)
+        self._db.execute("DELETE FROM passage WHERE row >= ? AND row < ?", rows)
+        self._db.execute("DELETE FROM quotation WHERE article = ?", (row,))
+        return gone
+
+    def _one(self, query: str, values: Sequence[object] = ()) -> int:
+        """The one number that a query gives."""
+        ((found,),) = self._db.execute(query, values)
+        return int(found)
 
     def replace(self, row: int, article: Article, origin: str, seen_at: str) -> None:
         """Puts an article, of the same id, in the place of what it updates."""
@@ -164,6 +230,7 @@ class CorpusWriter:
             f"UPDATE article SET {', '.join(f'{name} = ?' for name in names)} WHERE row = ?",
             (*astuple(article), article_digest(article), origin, seen_at, row),
         )
+        self._note_change(row)
 
     def add_version(self, row: int, version: Version) -> None:
         """Keeps what an article said before."""
@@ -183,24 +250,61 @@ class CorpusWriter:
         (fields,) = self._db.execute(f"SELECT {_FIELDS} FROM article WHERE row = ?", (row,))
         return Article(*fields)
 
+    def source_of(self, row: int) -> str | None:
+        ((source,),) = self._db.execute("SELECT source FROM article WHERE row = ?", (row,))
+        return None if source is None else str(source)
+
+    def row_of(self, article_id: str) -> int:
+        """Raises KeyError where there is no such article."""
+        found = self._db.execute("SELECT row FROM article WHERE id = ?", (article_id,)).fetchone()
+        if found is None:
+            raise KeyError(article_id)
+        return int(found[0])
+
+    def rows_of(self, source: str, most: int | None = None, *, copies: bool = False) -> list[int]:
+        """The articles of a source, the last read first, at most so many; of each story its first copy, or
+        with `copies` all."""
+        found = self._db.execute(
+            f"SELECT row FROM article WHERE source = ? {'' if copies else 'AND coalesce(story, row) = row'}"
+            " ORDER BY row DESC LIMIT ?",
+            (source, -1 if most is None else most),
+        )
+        return [row for (row,) in found]
+
     def set_text(self, row: int, article: Article) -> None:
         """Stores an article's text and digest anew."""
         self._db.execute(
             "UPDATE article SET text = ?, digest = ? WHERE row = ?",
             (article.text, article_digest(article), row),
         )
+        self._note_change(row)
+
+    def _note_change(self, row: int) -> None:
+        if row < self.before:
+            self._changed.add(row)
+
+    def set_signature(self, row: int, signature: Signature) -> None:
+        """Keeps by what an article's copies are found."""
+        self._db.execute("INSERT OR REPLACE INTO signature VALUES (?, ?, ?, ?)", (row, *signature))
+
+    def signatures(self) -> Iterator[tuple[int, Signature]]:
+        """Every article's row and signature, in order."""
+        for row, told, comparable, hashes in self._db.execute("SELECT * FROM signature ORDER BY article"):
+            yield row, Signature(told, bool(comparable), hashes)
+
+    def stories(self) -> list[list[int]]:
+        """The rows of each story's copies where there are several, the first copy first."""
+        found = self._db.execute(
+            "SELECT story, row FROM article WHERE story IS NOT NULL ORDER BY story, copy"
+        )
+        return [[row for _, row in copies] for _, copies in groupby(found, key=itemgetter(0))]
 
     def set_story(self, copies: Sequence[int]) -> None:
-        """Makes the articles of these rows copies of one story, in this order."""
+        """Makes the articles of these rows copies of one story, in this order; one alone is none's."""
         self._db.executemany(
             "UPDATE article SET story = ?, copy = ? WHERE row = ?",
-            ((copies[0], copy, row) for copy, row in enumerate(copies)),
+            ((copies[0] if len(copies) > 1 else None, copy, row) for copy, row in enumerate(copies)),
         )
-
-    def story_of(self, row: int) -> int:
-        """The first copy of an article's story: itself where it is the only one."""
-        ((story,),) = self._db.execute("SELECT coalesce(story, row) FROM article WHERE row = ?", (row,))
-        return int(story)
 
     def repeated_lines(self) -> dict[str, set[int]]:
         """By source, the keys of the lines that it repeats."""
@@ -217,10 +321,8 @@ class CorpusWriter:
     def add_passages(
         self, article: int, passages: Sequence[tuple[Span, bytes]], mentions: Sequence[Sequence[Mentioned]]
     ) -> int:
-        """Adds an article's passages, each a span, the digest of its encoded text, and its mentions.
-
-        Returns the row of the first. Articles have to come in the order of their rows.
-        """
+        """Adds an article's passages, each a span, the digest of its encoded text, and its mentions, behind
+        all that there were; returns the row of the first."""
         first = self.passages
         self._db.execute(
             "UPDATE article SET first_passage = ?, passages = ? WHERE row = ?",
@@ -270,6 +372,7 @@ class Corpus:
     """Reads a file that `CorpusWriter` filled. Threads may share it."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         # immutable: no lock and no journal beside it, so a read-only folder serves too. SQLite
         # serialises by itself what several threads ask of one connection.
         self._db = sqlite3.connect(
@@ -277,6 +380,9 @@ class Corpus:
         )
         (self.article_count,) = self._db.execute("SELECT count(*) FROM article").fetchone()
         (self.passage_count,) = self._db.execute("SELECT count(*) FROM passage").fetchone()
+        # The last row that was ever given to a passage, of which some may be gone.
+        last = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'passage'").fetchone()
+        self.passage_rows = int(last[0]) + 1 if last else 0
 
     def close(self) -> None:
         self._db.close()
@@ -329,27 +435,12 @@ class Corpus:
         for source, lines in found:
             yield source, [line & _UNSIGNED for line in json.loads(lines)]
 
-    def articles_of(self, rows: Sequence[int]) -> list[tuple[int, int | None]]:
-        """The article that each passage belongs to, and its story where that has several copies: as
-        numbers that mean nothing else."""
-        found = {
-            row: (article, story)
-            for row, article, story in self._db.execute(
-                "SELECT passage.row, article, story FROM passage JOIN article ON article.row = article"
-                " WHERE passage.row IN (SELECT value FROM json_each(?))",
-                (json.dumps(list(rows)),),
-            )
-        }
-        return [found[row] for row in rows]
-
-    def days_of(self, rows: Sequence[int]) -> dict[int, date]:
-        """The day of publication of each passage's article, by row; undated ones are left out."""
-        found = self._db.execute(
-            f"SELECT passage.row, {_DAY} FROM passage JOIN article ON article.row = article"
-            f" WHERE published_at IS NOT NULL AND passage.row IN (SELECT value FROM json_each(?))",
-            (json.dumps(list(rows)),),
-        )
-        return {row: date.fromisoformat(day) for row, day in found}
+    def filed(self) -> Iterator[Filed]:
+        """Every article as it is filed, in order."""
+        for fields in self._db.execute(
+            f"SELECT row, story, {_DAY}, source, author, first_passage, passages FROM article ORDER BY row"
+        ):
+            yield Filed(*fields)
 
     def passages(self, article_id: str) -> list[Passage]:
         """An article's passages in order."""
@@ -446,9 +537,17 @@ class Corpus:
             if asked.fits(known := Called(tuple(words.split()), asked.alone))
         ]
 
-    def digests(self) -> Iterator[tuple[int, bytes]]:
-        """Every passage's row with the digest of the text that was encoded for it."""
-        yield from self._db.execute("SELECT row, digest FROM passage ORDER BY row")
+    def digests(self, first: int = 0) -> Iterator[tuple[int, bytes]]:
+        """The row of every passage from `first` on, with the digest of the text that was encoded for it."""
+        yield from self._db.execute("SELECT row, digest FROM passage WHERE row >= ? ORDER BY row", (first,))
+
+    def count(self, condition: Literal["undated", "in several copies"]) -> int:
+        """How many articles have no date, or how many stories have several copies."""
+        query = {
+            "undated": "SELECT count(*) FROM article WHERE published_at IS NULL",
+            "in several copies": "SELECT count(DISTINCT story) FROM article",
+        }[condition]
+        return int(self._db.execute(query).fetchone()[0])
 
     def digest(self) -> str:
         """Identifies the collection by its articles, in whatever order they were read."""
@@ -456,24 +555,6 @@ class Corpus:
         for (digest,) in self._db.execute("SELECT digest FROM article ORDER BY id"):
             whole.update(digest)
         return whole.hexdigest()
-
-    def allowed(self, filters: Filters) -> Mask | None:
-        """Which passages pass the filters, (passages,) bool; None where all do."""
-        if not filters:
-            return None
-        conditions, values = _conditions(filters)
-        ranges = np.array(
-            self._db.execute(
-                f"SELECT first_passage, passages FROM article WHERE {' AND '.join(conditions)}", values
-            ).fetchall(),
-            dtype=np.int64,
-        ).reshape(-1, 2)
-        # +1 where an article's passages begin, -1 after its last: the running sum is the mask.
-        steps = np.zeros(self.passage_count + 1, dtype=np.int8)
-        steps[ranges[:, 0]] += 1
-        steps[ranges.sum(axis=1)] -= 1
-        mask: Mask = np.cumsum(steps[:-1], dtype=np.int8).astype(np.bool_)
-        return mask
 
 
 def _conditions(filters: Filters) -> tuple[list[str], list[str]]:

@@ -4,7 +4,8 @@ import hashlib
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from array import array
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -27,7 +28,6 @@ _SAME = 0.5  # share of the shorter text's shingles
 _SAME_LATER = 0.8  # that share for texts that appeared further apart than copies do
 _COPIED_WITHIN = timedelta(days=5)
 _FEWEST = 20  # shingles; shorter texts are copies where they, their headlines and their days are equal
-_BLOCK = 4096  # signatures written at a time
 _MOST_COMPARED = 256  # texts of a band, so that ten thousand of one template do not take for ever
 _REMEMBERED = 2048  # texts whose shingles are kept at hand
 
@@ -56,68 +56,103 @@ def containment(one: Shingles, other: Shingles) -> float:
     return len(one & other) / smaller if smaller else 0.0
 
 
-def groups(
-    articles: Iterable[Article], article_of: Callable[[int], Article], workspace: Path
-) -> list[list[int]]:
-    """The numbers, from 0, of articles that are copies of each other: two or more in a group, in order.
+class Signature(NamedTuple):
+    """By what an article's copies are found: `told` is equal where all words are, `hashes` (uint32) meet
+    where many are; `comparable` where the text is long enough for others to be nearly its copy."""
 
-    Articles are read once, and those that could be copies again through `article_of`. What is kept of each
-    in memory are some dozens of bytes; signatures go through a file in `workspace`.
+    told: bytes
+    comparable: bool
+    hashes: bytes
+
+
+def sign(article: Article) -> Signature:
+    words = _words(article.text)
+    runs = [" ".join(run) for run in zip(words, words[1:], words[2:], strict=False)]
+    comparable = len(runs) >= _FEWEST
+    told = " ".join(words)
+    if not comparable:  # "Blah blah blah." below many a headline
+        told += f"\n{' '.join(_words(article.title))}\n{article.day}"
+    hashes = RMinHash(num_perm=_PERMUTATIONS, seed=42)
+    hashes.update(runs)
+    return Signature(
+        hashlib.blake2b(told.encode("utf-8", "replace"), digest_size=12).digest(),
+        comparable,
+        np.array(hashes.digest(), dtype=np.uint32).tobytes(),
+    )
+
+
+def groups(
+    signatures: Iterable[tuple[int, Signature]],
+    article_of: Callable[[int], Article],
+    workspace: Path,
+    *,
+    known: Iterable[Sequence[int]] = (),
+    fresh: Collection[int] | None = None,
+) -> list[list[int]]:
+    """The numbers of articles that are copies of each other: two or more in a group, in order.
+
+    `signatures` come in the order of their numbers, and are read once. With `fresh` only these are
+    compared, with each other and with the rest, whose groups are `known` already. What is kept of each in
+    memory are some dozens of bytes; hashes go through a file in `workspace`.
     """
-    signatures = workspace / "signatures"
+    hashes = workspace / "signatures"
     try:
-        equal, comparable = _sign(articles, signatures)
-        groups_of = _Groups(len(equal), article_of)
-        for number, first in enumerate(equal):
-            if first != number:
-                groups_of.join(first, number)
+        numbers, equal, comparable = _spread(signatures, hashes)
+        at = {number: place for place, number in enumerate(numbers.tolist())} if fresh is not None else {}
+        places = None if fresh is None else np.array(sorted(at[number] for number in fresh), dtype=np.int64)
+        groups_of = _Groups(len(equal), lambda place: article_of(int(numbers[place])), places)
+        for copies in known:
+            for copy in copies[1:]:
+                groups_of.join(at[copies[0]], at[copy])
+        for place in range(len(equal)) if places is None else places.tolist():
+            if equal[place] != place:
+                groups_of.join(int(equal[place]), place)
         unique = np.flatnonzero((equal == np.arange(len(equal))) & comparable)
         if len(unique):
-            stored = np.memmap(signatures, dtype=np.uint32, mode="r", shape=(len(equal), _PERMUTATIONS))
+            stored = np.memmap(hashes, dtype=np.uint32, mode="r", shape=(len(equal), _PERMUTATIONS))
+            wanted = None if places is None else np.isin(unique, places)
             for band in range(0, _PERMUTATIONS, _ROWS):
-                for candidates in _runs(stored[:, band : band + _ROWS], unique):
+                for candidates in _runs(stored[:, band : band + _ROWS], unique, wanted):
                     groups_of.compare(candidates)
-        return groups_of.found()
+        return [[int(numbers[place]) for place in group] for group in groups_of.found()]
     finally:
-        signatures.unlink(missing_ok=True)
+        hashes.unlink(missing_ok=True)
 
 
 def _words(text: str) -> list[str]:
     return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
-def _sign(articles: Iterable[Article], path: Path) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Writes a row of hashes for each article; returns, for each, the first article that is equal to it,
-    and whether it is long enough for others to be nearly so."""
+def _spread(
+    signatures: Iterable[tuple[int, Signature]], path: Path
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Writes a row of hashes for each article; returns, for each, its number, the place of the first article
+    that is equal to it, and whether it is long enough for others to be nearly so."""
     firsts: dict[bytes, int] = {}
-    equal: list[int] = []
-    comparable: list[bool] = []
+    numbers, equal, comparable = array("q"), array("q"), array("b")
     with path.open("wb") as stream:
-        block: list[list[int]] = []
-        for number, article in enumerate(articles):
-            words = _words(article.text)
-            runs = [" ".join(run) for run in zip(words, words[1:], words[2:], strict=False)]
-            told = " ".join(words)
-            comparable.append(len(runs) >= _FEWEST)
-            if not comparable[-1]:  # "Blah blah blah." below many a headline
-                told += f"\n{' '.join(_words(article.title))}\n{article.day}"
-            digest = hashlib.blake2b(told.encode("utf-8", "replace"), digest_size=12).digest()
-            equal.append(firsts.setdefault(digest, number))
-            sign = RMinHash(num_perm=_PERMUTATIONS, seed=42)
-            sign.update(runs)
-            block.append(sign.digest())
-            if len(block) == _BLOCK:
-                stream.write(np.array(block, dtype=np.uint32).tobytes())
-                block.clear()
-        stream.write(np.array(block, dtype=np.uint32).tobytes())
-    return np.array(equal, dtype=np.int64), np.array(comparable, dtype=np.bool_)
+        for place, (number, signature) in enumerate(signatures):
+            numbers.append(number)
+            equal.append(firsts.setdefault(signature.told, place))
+            comparable.append(signature.comparable)
+            stream.write(signature.hashes)
+    return (
+        np.array(numbers, dtype=np.int64),
+        np.array(equal, dtype=np.int64),
+        np.array(comparable, dtype=np.bool_),
+    )
 
 
-def _runs(band: npt.NDArray[np.uint32], unique: npt.NDArray[np.int64]) -> Iterator[list[int]]:
-    """Texts that agree in a band, as lists of two or more."""
+def _runs(
+    band: npt.NDArray[np.uint32], unique: npt.NDArray[np.int64], wanted: npt.NDArray[np.bool_] | None
+) -> Iterator[list[int]]:
+    """Texts that agree in a band, as lists of two or more; with `wanted` those that have one of these."""
     keys = np.zeros(len(unique), dtype=np.uint64)
     for column in range(band.shape[1]):
         keys = keys * np.uint64(0x9E3779B97F4A7C15) + band[unique, column].astype(np.uint64)
+    if wanted is not None:
+        near = np.isin(keys, keys[wanted])
+        keys, unique = keys[near], unique[near]
     order = np.argsort(keys, kind="stable")
     edges = np.flatnonzero(np.diff(keys[order])) + 1
     for run in np.split(order, edges) if len(edges) < len(order) - 1 else []:
@@ -162,8 +197,14 @@ def _facts_agree(one: _Told, other: _Told) -> bool:
 class _Groups:
     """Disjoint sets of texts, each known by its first."""
 
-    def __init__(self, count: int, article_of: Callable[[int], Article]) -> None:
+    def __init__(
+        self, count: int, article_of: Callable[[int], Article], fresh: npt.NDArray[np.int64] | None
+    ) -> None:
+        """`fresh`: those of which at least one is in each comparison; all where it is None."""
         self._parent = np.arange(count)
+        self._fresh = np.full(count, fresh is None)
+        if fresh is not None:
+            self._fresh[fresh] = True
         self._told = lru_cache(maxsize=_REMEMBERED)(lambda number: _Told.by(article_of(number)))
         self._different: set[tuple[int, int]] = set()
 
@@ -189,7 +230,7 @@ class _Groups:
                 firsts.append(number)
 
     def _same(self, one: int, other: int) -> bool:
-        if (one, other) in self._different:
+        if not (self._fresh[one] or self._fresh[other]) or (one, other) in self._different:
             return False
         same = _tell_the_same(self._told(one), self._told(other))
         if not same:

@@ -3,7 +3,7 @@
     index/
       CURRENT              the id of the served generation; replaced by an atomic rename
       LOCK                 held by the one writer, and names it
-      generations/ID/      never changed once its manifest stands
+      generations/ID/      never changed once its manifest stands; may share files with its base
         manifest.json      written last: checksums of every other file, and of itself
 
 Everything is written beside what is served and fsynced before it is named, so that a build cut
@@ -18,17 +18,18 @@ import re
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import IO, Any
 
 from indexer.errors import DamagedError, LockedError, NoIndexError, UsageError
 
-FORMAT = 3
+FORMAT = 4
 _MANIFEST = "manifest.json"
 _ID = re.compile(r"\d{6,}-[0-9a-f]{8}")
 _STAGING = ".building-"
@@ -46,9 +47,16 @@ class Manifest:
     built_by: str
     encoder: dict[str, Any]
     settings: dict[str, Any]
+    vectors: dict[str, Any]
     counts: dict[str, int]
     corpus: str
     files: dict[str, dict[str, Any]]
+
+    def smallest(self, most_bytes: int) -> list[str]:
+        """The smallest files that come to so many bytes together."""
+        names = sorted(self.files, key=lambda name: self.files[name]["bytes"])
+        sizes = accumulate(self.files[name]["bytes"] for name in names)
+        return [name for name, size in zip(names, sizes, strict=True) if size <= most_bytes]
 
     def to_bytes(self) -> bytes:
         """The one byte sequence for these facts, the last of which is the checksum of the rest."""
@@ -129,8 +137,9 @@ class IndexFolder:
             raise DamagedError(f"{path}: is that of generation {manifest.id}; {_REBUILD}")
         return manifest
 
-    def verify(self, generation_id: str) -> Manifest:
-        """Compares every file with the manifest.
+    def verify(self, generation_id: str, names: Collection[str] | None = None) -> Manifest:
+        """Compares every file with the manifest: its size, and its content where it is one of `names`, by
+        default all.
 
         Raises DamagedError, naming the first file that is missing, changed or not listed.
         """
@@ -140,19 +149,24 @@ class IndexFolder:
         if strange := sorted(found.keys() ^ manifest.files.keys()):
             what = "is not in the manifest" if strange[0] in found else "is missing"
             raise DamagedError(f"{folder / strange[0]}: {what}; {_REBUILD}")
+
+        def facts(name: str) -> dict[str, Any]:
+            if names is None or name in names:
+                return _facts(found[name])
+            return {**manifest.files[name], "bytes": found[name].stat().st_size}
+
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
             try:
-                facts = list(pool.map(_facts, found.values()))
+                for name, fact in zip(found, pool.map(facts, found), strict=True):
+                    if fact != manifest.files[name]:
+                        raise DamagedError(
+                            f"{folder / name}: is damaged ({_described(fact)}, the manifest has "
+                            f"{_described(manifest.files[name])}); {_REBUILD}"
+                        )
             except OSError as error:
                 raise DamagedError(
                     f"{error.filename or folder}: cannot be read ({error.strerror}); {_REBUILD}"
                 ) from error
-            for name, fact in zip(found, facts, strict=True):
-                if fact != manifest.files[name]:
-                    raise DamagedError(
-                        f"{folder / name}: is damaged ({_described(fact)}, the manifest has "
-                        f"{_described(manifest.files[name])}); {_REBUILD}"
-                    )
         return manifest
 
     @contextmanager
@@ -227,24 +241,39 @@ class IndexFolder:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
+    def link(self, generation_id: str, name: str, staging: Path) -> None:
+        """Gives a generation to be a folder of another's. What is linked is one file in both, not two: it
+        must be replaced there or left, never written to."""
+        source = self.generation(generation_id) / name
+        try:
+            shutil.copytree(source, staging / name, copy_function=os.link)
+        except shutil.Error:  # a file system without links
+            shutil.copytree(source, staging / name, dirs_exist_ok=True)
+
     def commit(
         self,
         staging: Path,
         *,
+        base: str | None,
         built_by: str,
         encoder: dict[str, Any],
         settings: dict[str, Any],
+        vectors: dict[str, Any],
         counts: dict[str, int],
         corpus: str,
     ) -> Manifest:
-        """Makes a filled staging folder a generation, and the served one."""
+        """Makes a filled staging folder a generation, and the served one; `base` is the one whose folders it
+        was linked to, if any."""
         last = int(self.ids()[-1].split("-")[0]) if self.ids() else 0
         created_at = _now()
         # Named after what it is and when it was made: an index begun anew repeats no id.
         identity = hashlib.sha256(f"{corpus} {encoder} {settings} {created_at}".encode()).hexdigest()
         files = dict(_files(staging))
+        linked = self._linked(files, base) if base else {}
+        new = [name for name in files if name not in linked]
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            facts = dict(zip(files, pool.map(_facts, files.values()), strict=True))
+            written = dict(zip(new, pool.map(_facts, (files[name] for name in new)), strict=True))
+        facts = {name: linked.get(name) or written[name] for name in files}
         manifest = Manifest(
             format=FORMAT,
             id=f"{last + 1:06d}-{identity[:8]}",
@@ -252,12 +281,13 @@ class IndexFolder:
             built_by=built_by,
             encoder=encoder,
             settings=settings,
+            vectors=vectors,
             counts=counts,
             corpus=corpus,
             files=facts,
         )
         (staging / _MANIFEST).write_bytes(manifest.to_bytes())
-        for path in (*files.values(), staging / _MANIFEST):
+        for path in (*(files[name] for name in new), staging / _MANIFEST):
             _sync(path)
         for directory in {path.parent for path in files.values()} | {staging}:
             _sync(directory)
@@ -265,6 +295,16 @@ class IndexFolder:
         _sync(self._generations)
         self.switch(manifest.id)
         return manifest
+
+    def _linked(self, files: dict[str, Path], base: str) -> dict[str, dict[str, Any]]:
+        """What the manifest of the base says of the files that are the base's very own."""
+        known = self.manifest(base).files
+        folder = self.generation(base)
+        return {
+            name: known[name]
+            for name, path in files.items()
+            if name in known and (folder / name).is_file() and path.samefile(folder / name)
+        }
 
     def switch(self, generation_id: str) -> None:
         """Names the served generation, atomically and durably."""

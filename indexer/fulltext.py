@@ -62,7 +62,7 @@ def _schema() -> tantivy.Schema:
     # corpus holds them.
     return (
         tantivy.SchemaBuilder()
-        .add_integer_field("row", fast=True)
+        .add_integer_field("row", indexed=True, fast=True)
         .add_text_field("words", tokenizer_name=_ANALYZER, index_option="freq")
         .add_text_field("mentioned", tokenizer_name="raw", index_option="basic")
         .add_integer_field("day", indexed=True, fast=True)
@@ -76,7 +76,7 @@ class FullTextWriter:
     """Fills an empty folder; use as a context, what is added is there when it ends without error."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         index = tantivy.Index(_schema(), path=str(folder))
         index.register_tokenizer(_ANALYZER, _analyzer())
         self._writer = index.writer(_HEAP, num_threads=1)
@@ -97,6 +97,10 @@ class FullTextWriter:
         if article.author:
             document.add_text("author", article.author)
         self._writer.add_document(document)
+
+    def remove(self, rows: Iterable[int]) -> None:
+        for row in rows:
+            self._writer.delete_documents_by_term("row", row)
 
     def __enter__(self) -> Self:
         return self

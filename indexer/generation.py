@@ -1,11 +1,12 @@
 """A generation opened for reading: its texts, vectors, words and encoder belong together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from indexer.columns import Columns
 from indexer.corpus import Corpus
 from indexer.encoder import Encoder
 from indexer.errors import DamagedError, NoIndexError
@@ -14,22 +15,34 @@ from indexer.fulltext import FullTextIndex
 from indexer.tokenvectors import TokenVectorIndex
 from indexer.vectors import VectorIndex
 
-CORPUS, VECTORS, FULLTEXT, ENCODER = "corpus.sqlite", "vectors.faiss", "fulltext", "encoder"
-TOKENS = "tokens"
+CORPUS, COLUMNS, FULLTEXT, ENCODER = "corpus.sqlite", "columns", "fulltext", "encoder"
+VECTORS, TOKENS = "vectors", "tokens"
+# What is added to as it is: folders of files that are never changed.
+GROWING = (VECTORS, TOKENS, FULLTEXT, ENCODER)
 REPORT = "report.jsonl"
 
 
+_AT_ONCE = 1 << 29  # bytes compared with their checksums before a generation is served: half a second
+
+
 class Generation:
-    """One verified generation, kept from removal until it is closed. Threads may share it."""
+    """One verified generation, kept from removal until it is closed. Threads may share it.
+
+    Of more than half a gigabyte the largest files are only looked at for their size at first, or a large
+    index would not be served for minutes: `verify_next` compares them, one by one.
+    """
 
     def __init__(self, index: IndexFolder, generation_id: str, *, encoder: Encoder | None = None) -> None:
-        """Checks every file first. Raises DamagedError or NoIndexError, naming what is wrong.
+        """Checks its files first. Raises DamagedError or NoIndexError, naming what is wrong.
 
         `encoder`: one already loaded, taken where it is the very one that is stored here.
         """
         with ExitStack() as opened:
             self.path: Path = opened.enter_context(index.lease(generation_id))
-            self.manifest = index.verify(generation_id)
+            at_once = index.manifest(generation_id).smallest(_AT_ONCE)
+            self.manifest = index.verify(generation_id, at_once)
+            self._unverified = sorted(self.manifest.files.keys() - set(at_once))
+            self._index = index
             self.corpus = Corpus(self.path / CORPUS)
             opened.callback(self.corpus.close)
             self.vectors = VectorIndex.open(self.path / VECTORS)
@@ -37,10 +50,12 @@ class Generation:
             stored = Encoder(self.path / ENCODER, streams=1)
             self.encoder = encoder if encoder and encoder.facts == stored.facts else stored
             self.tokens = self._token_vectors()
-            counts = {self.corpus.passage_count, len(self.vectors), len(self.fulltext)}
+            self.columns = Columns(self.path / COLUMNS)
+            passages = {self.corpus.passage_count, len(self.fulltext), self.manifest.counts["passages"]}
+            rows = {self.corpus.passage_rows, len(self.columns), len(self.vectors)}
             if self.tokens:
-                counts.add(len(self.tokens))
-            if counts != {self.manifest.counts["passages"]}:
+                rows.add(len(self.tokens))
+            if len(passages) > 1 or len(rows) > 1:
                 raise DamagedError(f"{self.path}: its parts count differently; run: dateline index build")
             if self.vectors.dimension != self.encoder.facts.dimension:
                 raise DamagedError(
@@ -56,6 +71,17 @@ class Generation:
             return None
         dimension = self.encoder.facts.token_dimension
         return TokenVectorIndex(self.path / TOKENS, dimension=dimension, bits=bits)
+
+    def verify_next(self) -> bool:
+        """Compares the next file that was not compared when this was opened; returns whether there was one.
+
+        Raises DamagedError where it is not what was written.
+        """
+        if not self._unverified:
+            return False
+        self._index.verify(self.id, [self._unverified[-1]])
+        self._unverified.pop()
+        return True
 
     @property
     def id(self) -> str:
@@ -77,7 +103,11 @@ class Generation:
 
 
 def open_best(
-    index: IndexFolder, warn: Callable[[str], None], *, encoder: Encoder | None = None
+    index: IndexFolder,
+    warn: Callable[[str], None],
+    *,
+    encoder: Encoder | None = None,
+    known_damaged: Collection[str] = (),
 ) -> Generation:
     """The current generation; where that is damaged, the best one that is whole.
 
@@ -86,6 +116,8 @@ def open_best(
     """
     refused: NoIndexError | None = None
     for candidate in index.candidates():
+        if candidate in known_damaged:
+            continue
         try:
             return Generation(index, candidate, encoder=encoder)
         except NoIndexError as error:

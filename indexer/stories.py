@@ -13,7 +13,7 @@ import numpy as np
 
 from indexer.boilerplate import line_keys, without_repeated
 from indexer.corpus import Corpus, CorpusWriter, Stored
-from indexer.duplicates import containment, groups, shingles
+from indexer.duplicates import containment, groups, shingles, sign
 from indexer.models import Article, Origin, Version
 from indexer.passages import sentences
 
@@ -134,8 +134,8 @@ def inherit(corpus: CorpusWriter, before: Corpus) -> None:
                 corpus.replace(found.row, found.article, found.origin, min(old.seen_at, found.seen_at))
 
 
-def group(corpus: CorpusWriter, trusted_sources: Sequence[str], workspace: Path) -> int:
-    """Finds the copies of each story and puts them in order; returns how many stories have several.
+def group(corpus: CorpusWriter, trusted_sources: Sequence[str], workspace: Path) -> None:
+    """Finds the copies of the pending articles' stories, and puts them in order.
 
     The first copy is that of the source named first in `trusted_sources`, then the earliest.
     """
@@ -145,35 +145,55 @@ def group(corpus: CorpusWriter, trusted_sources: Sequence[str], workspace: Path)
         article = corpus.article(row)
         return trust.get(article.source or "", len(trust)), article.moment or _NEVER, article.id
 
-    rows = range(corpus.articles)
-    found = groups((corpus.article(row) for row in rows), corpus.article, workspace)
+    pending = corpus.pending()
+    for row in pending:
+        corpus.set_signature(row, sign(corpus.article(row)))
+    # Whoever shared a story with what changed or went is looked at again.
+    fresh = corpus.bereft | set(pending)
+    known = []
+    for copies in corpus.stories():
+        if fresh.isdisjoint(copies):
+            known.append(copies)
+        else:
+            fresh.update(copies)
+            for row in copies:
+                corpus.set_story([row])
+    everything = not corpus.before
+    found = groups(
+        corpus.signatures(), corpus.article, workspace, known=known, fresh=None if everything else fresh
+    )
     for copies in found:
-        corpus.set_story(sorted(copies, key=order))
-    return len(found)
+        if everything or not fresh.isdisjoint(copies):
+            corpus.set_story(sorted(copies, key=order))
 
 
-def drop_repeated_lines(corpus: CorpusWriter) -> Iterator[tuple[Article, str]]:
-    """Takes out of the texts what a source prints under many stories; yields each article and line.
+def drop_repeated_lines(corpus: CorpusWriter, *, most: int | None = None) -> Iterator[tuple[Article, str]]:
+    """Takes out of the texts what the sources of the pending articles print under many stories, looking at
+    the last `most` of each; yields each article and line.
 
     Copies and updates of one story share their lines by right: only its first copy counts.
     """
-    numbers: dict[str, int] = {}
+    pending = corpus.pending()
+    names = sorted({source for row in pending if (source := corpus.source_of(row))})
     stories: list[int] = []
     sources, keys = array("L"), array("Q")
-    for row in range(corpus.articles):
-        article = corpus.article(row)
-        if corpus.story_of(row) == row and article.source:
-            number = numbers.setdefault(article.source, len(numbers))
-            stories.extend([0] * (len(numbers) - len(stories)))
-            stories[number] += 1
-            found = set(line_keys(article.text))
+    for number, name in enumerate(names):
+        rows = corpus.rows_of(name, most)
+        stories.append(len(rows))
+        for row in rows:
+            found = set(line_keys(corpus.article(row).text))
             sources.extend([number] * len(found))
             keys.extend(found)
-    names = list(numbers)
+    before = corpus.repeated_lines()
     for number, key in _frequent(sources, keys, stories):
         corpus.add_repeated_lines(names[number], [key])
     repeated = corpus.repeated_lines()
-    for row in range(corpus.articles):
+    # A line that is known only now may stand in any article of its source.
+    suspect = set(pending)
+    for name in names:
+        if repeated.get(name) != before.get(name):
+            suspect.update(corpus.rows_of(name, copies=True))
+    for row in sorted(suspect):
         article = corpus.article(row)
         if lines := repeated.get(article.source or ""):
             text, dropped = without_repeated(article.text, lines)

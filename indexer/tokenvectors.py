@@ -6,8 +6,11 @@ then a few levels a number, the same for all, lose little. With two bits a token
 bytes instead of 1,536.
 """
 
+import shutil
 from array import array
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -22,7 +25,8 @@ from indexer.models import TokenVectors
 Codes = npt.NDArray[np.uint8]
 """(tokens, dim * bits / 8) of one passage."""
 
-_CODES, _STARTS = "codes", "starts.npy"
+_JOINED = 2  # times as large as what comes behind it a segment may be to be joined with it
+_CODES, _STARTS = "codes", "starts.npy"  # of a segment, behind its number and a dot
 # The levels that lose least of a normal number (Max, 1960), by bits.
 _LEVELS = {
     1: np.array([-0.7979, 0.7979], np.float32),
@@ -31,16 +35,19 @@ _LEVELS = {
 
 
 class TokenVectorWriter:
-    """Fills an empty folder, passage by passage in the order of their rows; use as a context."""
+    """Fills an empty folder, or adds a segment to one, passage by passage in the order of their rows; use as
+    a context. No file that is there is changed: they may be those of an earlier generation as well."""
 
     def __init__(self, folder: Path, *, bits: int) -> None:
         """`bits` for each dimension: 1 or 2."""
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         self._folder = folder
         self._levels = _LEVELS[bits]
         self._bits = bits
         self._starts = array("q", [0])
-        self._stream: BinaryIO = (folder / _CODES).open("wb")
+        self._before = _segments(folder)
+        self._name = f"{int(self._before[-1]) + 1 if self._before else 1:06d}"
+        self._stream: BinaryIO = (folder / f"{self._name}.{_CODES}").open("wb")
 
     def encode(self, tokens: TokenVectors) -> Codes:
         """The codes of a passage's token vectors, whose dimension has to fill whole bytes."""
@@ -71,7 +78,35 @@ class TokenVectorWriter:
     ) -> None:
         self._stream.close()
         if error is None:
-            np.save(self._folder / _STARTS, np.asarray(self._starts), allow_pickle=False)
+            np.save(self._path(self._name, _STARTS), np.asarray(self._starts), allow_pickle=False)
+            for earlier in reversed(self._before):
+                if not self._joined(earlier):
+                    break
+
+    def _joined(self, earlier: str) -> bool:
+        """Whether the segment before the new one was small enough to be put in front of it: so a passage is
+        copied a few times in its life, and there are never many segments."""
+        before, new = (np.load(self._path(name, _STARTS)) for name in (earlier, self._name))
+        if len(before) > _JOINED * len(new):
+            return False
+        whole = self._path(earlier, "joined")
+        with whole.open("wb") as target:
+            for name in (earlier, self._name):
+                with self._path(name, _CODES).open("rb") as part:
+                    shutil.copyfileobj(part, target, 1 << 20)
+        whole.rename(self._path(self._name, _CODES))
+        np.save(self._path(self._name, _STARTS), np.concatenate([before[:-1], before[-1] + new]))
+        for kind in (_CODES, _STARTS):
+            self._path(earlier, kind).unlink()
+        return True
+
+    def _path(self, segment: str, kind: str) -> Path:
+        return self._folder / f"{segment}.{kind}"
+
+
+def _segments(folder: Path) -> list[str]:
+    """The numbers of the segments in a folder, in order."""
+    return sorted(path.name.removesuffix(f".{_CODES}") for path in folder.glob(f"*.{_CODES}"))
 
 
 class TokenVectorIndex:
@@ -84,21 +119,17 @@ class TokenVectorIndex:
         threads of numpy's that spin after a product of 2 ms held up FAISS for 15.
         """
         threadpool_limits(limits=1, user_api="blas")
+        self._width = dimension * bits // 8
         try:
-            self._starts = np.load(folder / _STARTS, allow_pickle=False)
-            width = dimension * bits // 8
-            size = int(self._starts[-1])
-            if (folder / _CODES).stat().st_size != size * width:
-                raise ValueError(f"{_CODES} does not hold {size} tokens")
-            self._codes: Codes = (
-                np.memmap(folder / _CODES, np.uint8, "r", shape=(size, width))
-                if size
-                else np.empty((0, width), np.uint8)
-            )
+            self._segments = [self._mapped(folder, name) for name in _segments(folder)]
+            if not self._segments:
+                raise ValueError("there is no segment")
         except (OSError, EOFError, ValueError, IndexError) as error:
             raise DamagedError(
                 f"{folder}: holds no token vectors of this version; run: dateline index build"
             ) from error
+        counts = [len(starts) - 1 for starts, _ in self._segments]
+        self._firsts = [0, *accumulate(counts)]  # the first row of each segment, and what would be the next
         self._dimension = dimension
         levels = _LEVELS[bits]
         # One look-up gives all the numbers that a byte holds.
@@ -106,18 +137,32 @@ class TokenVectorIndex:
         self._numbers = levels[(np.arange(256)[:, None] >> places) & (len(levels) - 1)]
         self._squares = (self._numbers**2).sum(axis=1)
 
+    def _mapped(self, folder: Path, segment: str) -> tuple[npt.NDArray[np.int64], Codes]:
+        """Where each passage of a segment begins, and the codes of all."""
+        starts = np.load(folder / f"{segment}.{_STARTS}", mmap_mode="r", allow_pickle=False).view(np.ndarray)
+        size = int(starts[-1])
+        file = folder / f"{segment}.{_CODES}"
+        if file.stat().st_size != size * self._width:
+            raise ValueError(f"{file.name} does not hold {size} tokens")
+        if not size:
+            return starts, np.empty((0, self._width), np.uint8)
+        return starts, np.memmap(file, np.uint8, "r", shape=(size, self._width)).view(np.ndarray)
+
     def __len__(self) -> int:
-        return len(self._starts) - 1
+        return int(self._firsts[-1])
 
     def codes(self, row: int) -> Codes:
         """A passage's vectors as they are stored, for a next generation."""
-        return self._codes[self._starts[row] : self._starts[row + 1]]
+        at = bisect_right(self._firsts, row) - 1
+        starts, codes = self._segments[at]
+        place = row - self._firsts[at]
+        return codes[starts[place] : starts[place + 1]]
 
     def similarities(self, question: TokenVectors, rows: Sequence[int]) -> list[npt.NDArray[np.float32]]:
         """For each row the cosines of the question's tokens to the passage's, (question tokens, tokens)."""
         stored = [self.codes(row) for row in rows]
         ends = np.cumsum([len(codes) for codes in stored])
-        codes = np.concatenate([np.empty((0, self._codes.shape[1]), np.uint8), *stored])
+        codes = np.concatenate([np.empty((0, self._width), np.uint8), *stored])
         tokens = np.take(self._numbers, codes, axis=0).reshape(len(codes), self._dimension)
         norms = np.sqrt(np.take(self._squares, codes).sum(axis=1))
         return np.split((question @ tokens.T) / norms, ends[:-1], axis=1) if stored else []

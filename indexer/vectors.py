@@ -14,21 +14,38 @@ from indexer.models import Mask, Rows, Scores, Vectors
 _EXACT_INNER_PRODUCT = b"IxFI"
 
 
+class VectorWriter:
+    """Stand-in until the real one is merged."""
+
+    def __init__(self, folder: Path, dimension: int) -> None:
+        self._path = folder / "flat.faiss"
+        folder.mkdir(exist_ok=True)
+        self._index = (
+            faiss.read_index(str(self._path)) if self._path.exists() else faiss.IndexFlatIP(dimension)
+        )
+
+    def add(self, vectors: Vectors) -> None:
+        self._index.add(np.ascontiguousarray(vectors))
+
+    def __enter__(self) -> "VectorWriter":
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        self._path.unlink(missing_ok=True)
+        faiss.write_index(self._index, str(self._path))
+
+
 class VectorIndex:
     """Exact search by inner product over unit vectors; row r is passage r."""
 
     def __init__(self, index: faiss.IndexFlatIP) -> None:
         self._index = index
-
-    @staticmethod
-    def write(vectors: Vectors, path: Path) -> None:
-        index = faiss.IndexFlatIP(vectors.shape[1])
-        index.add(np.ascontiguousarray(vectors))
-        faiss.write_index(index, str(path))
+        self.facts = {"kind": "exact"}
 
     @classmethod
     def open(cls, path: Path) -> "VectorIndex":
         """Maps the file; raises DamagedError where it is not of the type that `write` makes."""
+        path = path / "flat.faiss"
         with path.open("rb") as stream:
             kind = stream.read(len(_EXACT_INNER_PRODUCT))
         if kind != _EXACT_INNER_PRODUCT:

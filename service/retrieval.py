@@ -129,7 +129,7 @@ def search(generation: Generation, query: SearchQuery) -> Results:
     """
     encoded = generation.encoder.encode_query(query.matter) if query.mode != "lexical" else None
     terms = generation.fulltext.terms(query.matter) if query.mode != "dense" else []
-    allowed = generation.corpus.allowed(query.filters)
+    allowed = generation.columns.allowed(query.filters)
     wanted = query.offset + query.limit + 1
     depth = _SCALED_DEPTH if query.sort == "date" else max(_SCALED_DEPTH, wanted)
     rescored = _rescorer(generation, query, encoded)
@@ -226,7 +226,7 @@ def rescore(
 def prefer(generation: Generation, fused: list[Fused], query: SearchQuery) -> list[Fused]:
     """The ranking with what the question prefers: the newest, its days, the words of its speaker."""
     rows = [one.row for one in fused[:_SCALED_DEPTH]]  # those below are others on another page
-    days = generation.corpus.days_of(rows)
+    days = generation.columns.days_of(rows)
     speaks = _speaks(generation, query.speaker, rows) if query.speaker else set()
     told = _tells(generation, query.days, rows) if query.days else set()
     latest = max(days.values(), default=date.min)
@@ -286,7 +286,7 @@ def _scaled(scores: Scores) -> list[float]:
 
 def _distinct(generation: Generation, fused: list[Fused], query: SearchQuery) -> list[Fused]:
     """The best passage for each result: of each article, of each story, or all that are not copies."""
-    belongs = generation.corpus.articles_of([one.row for one in fused])
+    belongs = generation.columns.articles_of([one.row for one in fused])
     if query.group_by == "article":
         best: dict[tuple[int | None, int], Fused] = {}
         for one, (article, story) in _supported(fused, belongs):

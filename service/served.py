@@ -71,6 +71,7 @@ class Served:
         self._tenancy: _Tenancy | None = None
         self.refusal: str | None = None  # why what CURRENT names is not served
         self._looked: tuple[str | None, list[str]] | None = None  # what the last look found
+        self._damaged: set[str] = set()  # generations in which damage was found while they were served
 
     @contextmanager
     def lease(self) -> Iterator[Lease]:
@@ -114,6 +115,9 @@ class Served:
             self.refusal = None
             named = looked[0]
             serving = self._tenancy.generation if self._tenancy else None
+            if named in self._damaged:
+                self.refusal = f"generation {named} is damaged; run: dateline index verify"
+                return
             if serving and named in {None, serving.id}:
                 return
             try:
@@ -129,6 +133,28 @@ class Served:
             self._exchange(generation)
             log.info("serving generation %s", generation.id)
 
+    def scrub(self) -> None:
+        """Compares one more file of a large generation, which was not compared before it was served. Where it
+        is damaged, the best other generation is served, or none."""
+        with self._refreshing:
+            serving = self._tenancy.generation if self._tenancy else None
+            if serving is None:
+                return
+            try:
+                serving.verify_next()
+            except DatelineError as error:
+                log.error("generation %s is refused: %s", serving.id, error)  # noqa: TRY400  the message says it
+                self.refusal = str(error)
+                self._damaged.add(serving.id)
+                try:
+                    other = open_best(
+                        self._index, self._refused, encoder=serving.encoder, known_damaged=self._damaged
+                    )
+                except DatelineError:
+                    self.close()
+                else:
+                    self._exchange(other)
+
     def close(self) -> None:
         with self._lock:
             if self._tenancy:
@@ -138,7 +164,7 @@ class Served:
     def _open(self, named: str | None, serving: Generation | None, encoder: Encoder | None) -> Generation:
         """Opened, verified and tried out: what cannot serve is refused, and the first user does not wait."""
         if named is None or serving is None:
-            generation = open_best(self._index, self._refused, encoder=encoder)
+            generation = open_best(self._index, self._refused, encoder=encoder, known_damaged=self._damaged)
         else:
             generation = Generation(self._index, named, encoder=encoder)
         try:
@@ -194,6 +220,7 @@ class Collections:
         """Follows every index's CURRENT until cancelled."""
         while True:
             await asyncio.to_thread(self.refresh)
+            await asyncio.to_thread(self.scrub)
             await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
 
     def refresh(self) -> None:
@@ -203,6 +230,14 @@ class Collections:
                 served.refresh(next((one.encoder for one in self._served.values() if one.encoder), None))
             except Exception:  # a bug or a failing disk must end neither the watch nor what is served
                 log.exception("looking for a new generation of %s failed", name)
+
+    def scrub(self) -> None:
+        """Compares one more file of each index, where some are too large to be compared before they serve."""
+        for name, served in self._served.items():
+            try:
+                served.scrub()
+            except Exception:  # as for `refresh`
+                log.exception("comparing the files of %s failed", name)
 
     def close(self) -> None:
         for served in self._served.values():

@@ -42,7 +42,7 @@ def event_days(generation: Generation, phrase: str) -> Days:
     mentioned = generation.corpus.mentions(rows)
     votes: dict[_Vote, int] = {}
     for (passage, article), (number, story), row in zip(
-        generation.corpus.read(rows), generation.corpus.articles_of(rows), rows, strict=True
+        generation.corpus.read(rows), generation.columns.articles_of(rows), rows, strict=True
     ):
         for mention in mentioned.get(row, []):
             days = date.fromisoformat(mention.first), date.fromisoformat(mention.last)

@@ -13,7 +13,7 @@ import pytest
 
 from indexer.build import Change, Recipe, build
 from indexer.errors import DamagedError, LockedError, NoIndexError, SourceError, UsageError
-from indexer.folder import IndexFolder
+from indexer.folder import FORMAT, IndexFolder
 from indexer.generation import Generation, open_best
 from indexer.settings import DEFAULT_MODEL
 from indexer.sources import Intake, Offer
@@ -105,7 +105,7 @@ def test_every_damage_to_any_file_is_named_and_the_generation_before_serves(twic
     first, second = twice.ids()
     folder = twice.generation(second)
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock")
-    assert {"manifest.json", "corpus.sqlite", "vectors.faiss", "model.bin"} <= {path.name for path in files}
+    assert {"manifest.json", "corpus.sqlite", "day.npy", "model.bin"} <= {path.name for path in files}
     for file in files:
         whole = file.read_bytes()
         middle = len(whole) // 2
@@ -142,7 +142,9 @@ def test_a_manifest_of_another_format_names_the_remedy(twice: IndexFolder) -> No
     manifest = twice.generation(twice.ids()[-1]) / "manifest.json"
     facts = json.loads(manifest.read_text(encoding="utf-8"))
     manifest.write_text(json.dumps(facts | {"format": 99}), encoding="utf-8")
-    with pytest.raises(DamagedError, match="format 99, this version reads 3; run: dateline index build"):
+    with pytest.raises(
+        DamagedError, match=f"format 99, this version reads {FORMAT}; run: dateline index build"
+    ):
         twice.verify(twice.ids()[-1])
 
 

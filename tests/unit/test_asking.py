@@ -201,7 +201,7 @@ def test_whatever_is_asked_the_filters_can_hold_and_every_finding_stands_in_the_
     if after or before:
         assert filters.published_before == last
     elif filters and filters != Filters(published_before=as_of):
-        mask = generation.corpus.allowed(filters)
+        mask = generation.columns.allowed(filters)
         assert mask is not None
         assert mask.any()
     for one in (*found.findings, *found.ignored):

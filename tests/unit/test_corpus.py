@@ -7,13 +7,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.corpus import Corpus, CorpusWriter, Mentioned, Quoted, Stored, article_digest
-from indexer.models import EVERYTHING, Article, Filters, Span, Version
+from indexer.models import Article, Filters, Span, Version
 from indexer.quotes import Quotation
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -126,7 +125,7 @@ def test_what_stories_change_is_read_back(tmp_path: Path) -> None:
             Stored(1, updated, "feed:7", "2026-01-03T00:00:00Z", "x.test/b"),
             Stored(2, third, "feed:1", SEEN, "x.test/c"),
         ]
-        assert [writer.story_of(row) for row in rows] == [2, 1, 2]
+        assert writer.stories() == [[2, 0]]
         assert writer.repeated_lines() == {"The Ledger": {1, (1 << 64) - 1}}
     corpus = Corpus(tmp_path / "corpus")
     assert corpus.article("b") == updated
@@ -143,83 +142,6 @@ def test_what_stories_change_is_read_back(tmp_path: Path) -> None:
 def test_an_unknown_article_is_none() -> None:
     with written([Article("a", "One.", "")]) as corpus:
         assert corpus.article("b") is None
-
-
-def test_passages_of_one_article_share_its_number() -> None:
-    with written([Article("a", "One, two.", ""), Article("b", "Six.", "")]) as corpus:
-        numbers = [article for article, _ in corpus.articles_of([0, 3, 2, 1, 4, 0])]
-        assert numbers[0] == numbers[2] == numbers[3] == numbers[5]
-        assert numbers[1] == numbers[4] != numbers[0]
-
-
-FILTERABLE = [
-    Article(
-        f"a{number}",
-        "x" * (1 + number % 7),
-        "",
-        published_at=[
-            None,
-            f"2024-01-{1 + number % 9:02}",
-            f"2024-01-{1 + number % 9:02}T00:30:00+02:00",
-            f"2024-01-{1 + number % 9:02}T23:59:59",
-        ][number % 4],
-        source=[None, "The Ledger", "the ledger", 'Quote " and \\ slash', "Ünïcode"][number % 5],
-        author=[None, "Ann Lee", "Bo Kay"][number % 3],
-    )
-    for number in range(60)
-]
-
-
-@pytest.fixture(scope="module")
-def filterable() -> Iterator[Corpus]:
-    with written(FILTERABLE) as corpus:
-        yield corpus
-
-
-@st.composite
-def filters(draw: st.DrawFn) -> Filters:
-    day = st.none() | st.dates(date(2023, 12, 31), date(2024, 1, 11))
-    after, before = draw(day), draw(day)
-    if after and before and after > before:
-        after, before = before, after
-    names = st.sampled_from(
-        ["The Ledger", "the ledger", 'Quote " and \\ slash', "Ünïcode", "Ann Lee", "Bo Kay", "?"]
-    )
-    several = st.lists(names, max_size=3).map(tuple)
-    return Filters(after, before, draw(several), draw(several))
-
-
-def passes(article: Article, wanted: Filters) -> bool:
-    if wanted.published_after and not (article.day and article.day >= wanted.published_after):
-        return False
-    if wanted.published_before and not (article.day and article.day <= wanted.published_before):
-        return False
-    if wanted.sources and article.source not in wanted.sources:
-        return False
-    return not wanted.authors or article.author in wanted.authors
-
-
-@settings(deadline=None)
-@given(filters())
-def test_the_mask_equals_a_filter_written_out(filterable: Corpus, wanted: Filters) -> None:
-    expected = [passes(article, wanted) for article in FILTERABLE for _ in spans_of(article)]
-    mask = filterable.allowed(wanted)
-    if wanted:
-        assert mask is not None
-        assert mask.dtype == np.bool_
-        assert mask.tolist() == expected
-    else:
-        assert mask is None
-
-
-@given(filters())
-def test_an_article_is_let_through_as_the_mask_lets_it(wanted: Filters) -> None:
-    for article in FILTERABLE:
-        assert wanted.allow(article) == passes(article, wanted)
-
-
-def test_no_filter_is_no_mask(filterable: Corpus) -> None:
-    assert filterable.allowed(EVERYTHING) is None
 
 
 HALLAM = Quotation(Span(0, 4), "Idony Hallam", Span(5, 7), Span(8, 12), direct=True)

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer import duplicates
-from indexer.duplicates import containment, groups, shingles
+from indexer.duplicates import containment, groups, shingles, sign
 from indexer.models import Article
 
 STORY = (
@@ -31,7 +30,7 @@ def article(text: str, *, title: str = "A title", day: str | None = "2024-03-05"
 
 
 def grouped(tmp_path: Path, *articles: Article) -> list[list[int]]:
-    return groups(iter(articles), articles.__getitem__, tmp_path)
+    return groups(enumerate(map(sign, articles)), articles.__getitem__, tmp_path)
 
 
 def edited(text: str, seed: int) -> str:
@@ -117,7 +116,12 @@ def test_nothing_is_left_behind_and_nothing_is_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_signatures_may_take_several_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duplicates, "_BLOCK", 2)
+def test_a_few_are_compared_with_all_as_all_are_with_each_other(tmp_path: Path) -> None:
     others = [article(" ".join(f"{word}{number}" for word in STORY.split())) for number in range(5)]
-    assert grouped(tmp_path, article(STORY), *others, article(edited(STORY, 1))) == [[0, 6]]
+    every = [article(STORY), *others, article(edited(STORY, 1)), article(edited(others[2].text, 2))]
+    signed = list(enumerate(map(sign, every)))
+    whole = groups(signed, every.__getitem__, tmp_path)
+    assert whole == [[0, 6], [3, 7]]
+    assert groups(signed, every.__getitem__, tmp_path, fresh={6, 7}) == whole
+    assert groups(signed, every.__getitem__, tmp_path, known=[[0, 6]], fresh={7}) == whole
+    assert groups(signed, every.__getitem__, tmp_path, fresh={6}) == [[0, 6]]

@@ -169,7 +169,7 @@ def test_corpus_and_full_text_filter_alike(
     terms = generation.fulltext.terms("the a of and to in")
     everything = {int(row) for row in generation.fulltext.search(terms, 1000, EVERYTHING)[0]}
     assert len(everything) == len(generation.fulltext)
-    mask = generation.corpus.allowed(filters)
+    mask = generation.columns.allowed(filters)
     allowed = everything if mask is None else {row for row in everything if mask[row]}
     assert {int(row) for row in generation.fulltext.search(terms, 1000, filters)[0]} == allowed
 

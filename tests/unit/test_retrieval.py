@@ -219,10 +219,10 @@ def test_a_filtered_search_fills_its_limit_with_what_passes(
     sources = {stored.article.source for stored in generation.corpus.articles()}
     for source in filter(None, sources):
         filters = Filters(sources=(source,))
-        mask = generation.corpus.allowed(filters)
+        mask = generation.columns.allowed(filters)
         assert mask is not None
         rows = np.flatnonzero(mask).tolist()
-        articles = {article for article, _ in generation.corpus.articles_of(rows)}
+        articles = {article for article, _ in generation.columns.articles_of(rows)}
         there = len(rows) if group_by == "passage" else len(articles)
         for limit in (1, there, there + 5):
             query = SearchQuery(

@@ -188,9 +188,13 @@ def garbled(file: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "damage"),
     [
-        *[(name, damage) for name in ("codes", "starts.npy") for damage in (Path.unlink, cut, emptied)],
-        ("codes", lengthened),
-        ("starts.npy", garbled),
+        *[
+            (name, damage)
+            for name in ("000001.codes", "000001.starts.npy")
+            for damage in (Path.unlink, cut, emptied)
+        ],
+        ("000001.codes", lengthened),
+        ("000001.starts.npy", garbled),
     ],
 )
 def test_a_damaged_folder_is_named(tmp_path: Path, name: str, damage: Callable[[Path], None]) -> None:
@@ -206,8 +210,8 @@ def test_a_damaged_folder_is_named(tmp_path: Path, name: str, damage: Callable[[
 def test_a_folder_of_another_kind_is_named(tmp_path: Path) -> None:
     with pytest.raises(DamagedError):
         opened(tmp_path, 2)
-    np.save(tmp_path / "starts.npy", np.array([], np.int64))
-    (tmp_path / "codes").touch()
+    np.save(tmp_path / "000001.starts.npy", np.array([], np.int64))
+    (tmp_path / "000001.codes").touch()
     with pytest.raises(DamagedError):
         opened(tmp_path, 2)
     written(tmp_path / "one bit", [unit_vectors(4, 1)], 1)
@@ -257,7 +261,7 @@ def test_another_precision_encodes_anew_and_none_at_all_encodes_nothing(
         0,
         two.counts["passages"],
     ]
-    sizes = [(folder.generation(each.id) / "tokens" / "codes").stat().st_size for each in (one, two)]
+    sizes = [(folder.generation(each.id) / "tokens" / "000001.codes").stat().st_size for each in (one, two)]
     assert sizes[1] == 2 * sizes[0]
     assert not (folder.generation(none.id) / "tokens").exists()
     with open_best(folder, pytest.fail) as latest:
