@@ -28,7 +28,7 @@ from indexer.quotes import quotations
 from indexer.sources import Intake, Offer
 from indexer.sources.document import place_of
 from indexer.tokenvectors import Codes, TokenVectorWriter
-from indexer.vectors import VectorIndex
+from indexer.vectors import VectorWriter
 
 _WINDOW = 1024  # passages whose texts and token vectors are in memory at a time
 _CONTEXT_TOKENS = 56  # left free in the encoder's window for title, date and special tokens
@@ -328,33 +328,34 @@ def _write_vectors(
     progress: Progress,
 ) -> int:
     """Fills the vector index and the token vectors; returns how many passages had to be encoded."""
-    vectors: Vectors = np.empty((corpus.passage_count, encoder.facts.dimension), dtype=np.float32)
     known = _known(base, encoder, token_bits)
     rows = [(row, known.get(digest)) for row, digest in corpus.digests()]
     to_encode = sum(old is None for _, old in rows)
     progress.stage("vectors", to_encode)
     with ExitStack() as opened:
+        stored = opened.enter_context(VectorWriter(staging / VECTORS, encoder.facts.dimension))
         tokens = None
         if token_bits:
             tokens = opened.enter_context(TokenVectorWriter(staging / TOKENS, bits=token_bits))
         for start in range(0, len(rows), _WINDOW):
             window = rows[start : start + _WINDOW]
             new = [row for row, old in window if old is None]
+            vectors: Vectors = np.empty((len(window), encoder.facts.dimension), dtype=np.float32)
             codes: dict[int, Codes] = {}
             if base:
                 kept = {row: old for row, old in window if old is not None}
-                vectors[list(kept)] = base.vectors.vectors(np.array([*kept.values()], dtype=np.int64))
+                vectors[[row - start for row in kept]] = base.vectors.vectors(np.array([*kept.values()], dtype=np.int64))
                 codes = {row: base.tokens.codes(old) for row, old in kept.items()} if base.tokens else {}
             texts = [encoded_text(article, passage.span) for passage, article in corpus.read(new)]
             for at, encoded in encoder.stream_passages(texts):
-                vectors[new[at]] = encoded.vector
+                vectors[new[at] - start] = encoded.vector
                 if tokens:
                     codes[new[at]] = tokens.encode(encoded.tokens)
                 progress.advance()
+            stored.add(vectors)
             if tokens:
                 for row, _ in window:
                     tokens.add(codes[row])
-    VectorIndex.write(vectors, staging / VECTORS)
     return to_encode
 
 

@@ -14,7 +14,7 @@ from indexer.fulltext import FullTextIndex
 from indexer.tokenvectors import TokenVectorIndex
 from indexer.vectors import VectorIndex
 
-CORPUS, VECTORS, FULLTEXT, ENCODER = "corpus.sqlite", "vectors.faiss", "fulltext", "encoder"
+CORPUS, VECTORS, FULLTEXT, ENCODER = "corpus.sqlite", "vectors", "fulltext", "encoder"
 TOKENS = "tokens"
 REPORT = "report.jsonl"
 
