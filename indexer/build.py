@@ -40,7 +40,7 @@ from indexer.quotes import quotations
 from indexer.sources import Intake, Offer
 from indexer.sources.document import place_of
 from indexer.tokenvectors import Codes, TokenVectorWriter
-from indexer.vectors import VectorIndex, VectorWriter
+from indexer.vectors import VectorWriter
 
 _WINDOW = 1024  # passages whose texts and token vectors are in memory at a time
 _MOST_GONE = 1 / 3  # of the passages, before a change writes the rest anew
@@ -371,37 +371,37 @@ def _write_vectors(
     staging: Path,
     progress: Progress,
 ) -> int:
-    """Fills the vector index and the token vectors, or adds to them; returns how many passages had to be
-    encoded. `known` are passages of the base whose vectors can be taken over."""
-    to_encode = sum(digest not in known for _, digest in rows)
+    """Fills the vector index and the token vectors; returns how many passages had to be encoded."""
+    known = _known(base, encoder, token_bits)
+    rows = [(row, known.get(digest)) for row, digest in corpus.digests()]
+    to_encode = sum(old is None for _, old in rows)
     progress.stage("vectors", to_encode)
     if not rows:
         return 0
     with ExitStack() as opened:
-        index = opened.enter_context(VectorWriter(staging / VECTORS, encoder.facts.dimension))
+        stored = opened.enter_context(VectorWriter(staging / VECTORS, encoder.facts.dimension))
         tokens = None
         if token_bits:
             tokens = opened.enter_context(TokenVectorWriter(staging / TOKENS, bits=token_bits))
         for start in range(0, len(rows), _WINDOW):
-            window = [(row, known.get(digest)) for row, digest in rows[start : start + _WINDOW]]
+            window = rows[start : start + _WINDOW]
+            new = [row for row, old in window if old is None]
             vectors: Vectors = np.empty((len(window), encoder.facts.dimension), dtype=np.float32)
             codes: dict[int, Codes] = {}
-            kept = {place: old for place, (_, old) in enumerate(window) if old is not None}
-            if base and kept:
-                vectors[list(kept)] = base.vectors.vectors(np.array([*kept.values()], dtype=np.int64))
-                codes = {place: base.tokens.codes(old) for place, old in kept.items()} if base.tokens else {}
-            new = [place for place, (_, old) in enumerate(window) if old is None]
-            read = corpus.read([window[place][0] for place in new])
-            texts = [encoded_text(article, passage.span) for passage, article in read]
+            if base:
+                kept = {row: old for row, old in window if old is not None}
+                vectors[[row - start for row in kept]] = base.vectors.vectors(np.array([*kept.values()], dtype=np.int64))
+                codes = {row: base.tokens.codes(old) for row, old in kept.items()} if base.tokens else {}
+            texts = [encoded_text(article, passage.span) for passage, article in corpus.read(new)]
             for at, encoded in encoder.stream_passages(texts):
-                vectors[new[at]] = encoded.vector
+                vectors[new[at] - start] = encoded.vector
                 if tokens:
                     codes[new[at]] = tokens.encode(encoded.tokens)
                 progress.advance()
-            index.add(vectors)
+            stored.add(vectors)
             if tokens:
-                for place in range(len(window)):
-                    tokens.add(codes[place])
+                for row, _ in window:
+                    tokens.add(codes[row])
     return to_encode
 
 

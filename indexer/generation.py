@@ -15,10 +15,8 @@ from indexer.fulltext import FullTextIndex
 from indexer.tokenvectors import TokenVectorIndex
 from indexer.vectors import VectorIndex
 
-CORPUS, COLUMNS, FULLTEXT, ENCODER = "corpus.sqlite", "columns", "fulltext", "encoder"
-VECTORS, TOKENS = "vectors", "tokens"
-# What is added to as it is: folders of files that are never changed.
-GROWING = (VECTORS, TOKENS, FULLTEXT, ENCODER)
+CORPUS, VECTORS, FULLTEXT, ENCODER = "corpus.sqlite", "vectors", "fulltext", "encoder"
+TOKENS = "tokens"
 REPORT = "report.jsonl"
 
 

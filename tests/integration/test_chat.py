@@ -360,7 +360,7 @@ def test_langchain_streams_a_chat(server: Server) -> None:
 def test_a_damaged_collection_hides_no_other_model(seed_index: Path, tmp_path: Path) -> None:
     damaged = tmp_path / "index"
     shutil.copytree(seed_index, damaged)
-    for vectors in damaged.glob("generations/*/vectors.faiss"):
+    for vectors in damaged.glob("generations/*/vectors/*.vectors"):
         vectors.write_bytes(b"damaged")
     with serving(seed_index, "--collection", f"damaged={damaged}") as running:
         listed = running.client.get("/v1/models")

@@ -173,10 +173,10 @@ def test_doctor_is_content_with_a_sound_index_and_names_what_is_wrong_with_anoth
     sound = run("doctor", "--index", seed_index, DATELINE_PORT="0")
     assert sound.returncode == 0, sound.stdout
     broken = Path(shutil.copytree(seed_index, tmp_path / "broken"))
-    next(broken.glob("generations/*/vectors.faiss")).write_bytes(b"IxFI")
+    next(broken.glob("generations/*/vectors/*.vectors")).write_bytes(b"IxFI")
     told = run("doctor", "--index", broken, DATELINE_PORT="0")
     assert told.returncode == 1
-    assert "vectors.faiss" in told.stdout
+    assert "000001.vectors" in told.stdout
     assert "dateline index build" in told.stdout
 
 

@@ -105,7 +105,7 @@ def test_every_damage_to_any_file_is_named_and_the_generation_before_serves(twic
     first, second = twice.ids()
     folder = twice.generation(second)
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock")
-    assert {"manifest.json", "corpus.sqlite", "day.npy", "model.bin"} <= {path.name for path in files}
+    assert {"manifest.json", "corpus.sqlite", "000001.vectors", "model.bin"} <= {path.name for path in files}
     for file in files:
         whole = file.read_bytes()
         middle = len(whole) // 2
