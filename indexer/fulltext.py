@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,6 +16,12 @@ from indexer.models import Article, Filters, Rows, Scores, Span
 
 _ANALYZER = "english"
 _HEAP = 128 << 20  # bytes buffered before tantivy writes a segment
+_LITTLE_HEAP = 16 << 20  # the least that tantivy takes
+_LOCKS = ".tantivy-*.lock"
+_MOST_READ = 400_000  # places of a question's words that are read whatever the collection's size,
+_SHARE_READ = 0.4  # or as many for each of its passages
+_LONG = 366  # days of a filter that may let through much of a collection
+_LOOKED_AT = 4  # times as many passages as are wanted, before such a filter is asked
 _LONGEST_WORD = 40  # bytes; longer "words" are addresses and noise
 _MOST_TERMS = 256  # of one question; the first ones count
 _SPELT_OUT = 14  # days of a mention that is indexed day by day
@@ -73,11 +80,22 @@ def _schema() -> tantivy.Schema:
 
 
 class FullTextWriter:
-    """Fills an empty folder; use as a context, what is added is there when it ends without error."""
+    """Fills a folder; use as a context, what is added and removed is so when it ends without error.
+
+    A folder that is not there begins a new index. One that is there is grown: its files may be hard links
+    to those of an earlier index, for none is ever written into. What changes is replaced, and when the
+    context has ended there is nothing in the folder but the index as it became.
+    """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(exist_ok=True)
-        index = tantivy.Index(_schema(), path=str(folder))
+        self._folder = folder
+        if folder.exists():
+            for lock in folder.glob(_LOCKS):  # a link's lock would be held against the earlier index
+                lock.unlink()
+            index = tantivy.Index.open(str(folder))
+        else:
+            folder.mkdir()
+            index = tantivy.Index(_schema(), path=str(folder))
         index.register_tokenizer(_ANALYZER, _analyzer())
         self._writer = index.writer(_HEAP, num_threads=1)
 
@@ -99,6 +117,7 @@ class FullTextWriter:
         self._writer.add_document(document)
 
     def remove(self, rows: Iterable[int]) -> None:
+        """Removes passages; the same rows may be added anew after it."""
         for row in rows:
             self._writer.delete_documents_by_term("row", row)
 
@@ -117,6 +136,10 @@ class FullTextWriter:
             self._writer.rollback()
         # Merges still under way would change files that are about to be checksummed.
         self._writer.wait_merging_threads()
+        # Files of what was merged stay while this process's index may read them: opened anew, none does.
+        cleaner = tantivy.Index.open(str(self._folder)).writer(_LITTLE_HEAP, num_threads=1)
+        cleaner.garbage_collect_files()
+        cleaner.wait_merging_threads()
 
 
 class FullTextIndex:
@@ -132,6 +155,7 @@ class FullTextIndex:
         self._searcher = index.searcher()
 
     def __len__(self) -> int:
+        """How many passages there are; those removed do not count."""
         return int(self._searcher.num_docs)
 
     def terms(self, text: str) -> list[str]:
@@ -144,7 +168,8 @@ class FullTextIndex:
 
     def rarity(self, term: str) -> float:
         """Inverse document frequency in [0, about ln(passages)]; a word of every passage has about 0."""
-        found = self._searcher.doc_freq("words", term)
+        # Removed passages are counted in a word's frequency until tantivy drops them.
+        found = min(self._searcher.doc_freq("words", term), len(self))
         return float(np.log1p((len(self) - found + 0.5) / (found + 0.5)))
 
     def occurrences(self, text: str, terms: set[str]) -> Iterator[tuple[str, Span]]:
@@ -158,39 +183,67 @@ class FullTextIndex:
     ) -> tuple[Rows, Scores]:
         """The k best rows by BM25 over any of the terms, best first; fewer where fewer match.
 
-        A passage that speaks of the days `asked` for is found as if it named them.
+        A passage that speaks of the days `asked` for is found as if it named them. In a large collection
+        the words that stand in most passages are left out of a question that has enough of others.
         """
-        if not terms:
-            return np.empty(0, np.int64), np.empty(0, np.float32)
-        words = Query.boolean_query(
-            [
-                (Occur.Should, Query.term_query(self._schema, field, term, "freq"))
-                for field, term in (
-                    *(("words", term) for term in terms),
-                    *(("mentioned", when) for first, last in asked for when in _asked(first, last)),
-                )
-            ]
-        )
-        conditions = [
-            (Occur.Must, Query.const_score_query(query, 0.0)) for query in self._conditions(filters)
+        named = [
+            *(("words", term) for term in terms),
+            *(("mentioned", when) for first, last in asked for when in _asked(first, last)),
         ]
-        query = Query.boolean_query([(Occur.Must, words), *conditions]) if conditions else words
-        hits = self._searcher.search(query, k, count=False).hits
+        counted = sorted((self._searcher.doc_freq(field, term), field, term) for field, term in named)
+        words = [(count, field, term) for count, field, term in counted if count]
+        read = accumulate(count for count, _, _ in words)
+        affordable = max(_MOST_READ, _SHARE_READ * len(self))
+        leading = max(1, sum(places <= affordable for places in read))
+        rows, scores = self._best(words[:leading], k, filters)
+        if len(rows) < k and len(words) > leading:
+            # Below those that hold a rarer word, so that a longer list begins as a shorter one does.
+            others, lower = self._best(words[leading:], k, filters)
+            new = ~np.isin(others, rows)
+            lower = np.minimum(lower[new], scores.min(initial=np.inf))
+            rows, scores = np.append(rows, others[new])[:k], np.append(scores, lower)[:k]
+        return rows, scores
+
+    def _best(self, words: Sequence[tuple[int, str, str]], k: int, filters: Filters) -> tuple[Rows, Scores]:
+        """The k best by any of the words, (count, field, term) each."""
+        if not words:
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        query = Query.boolean_query(
+            [(Occur.Should, Query.term_query(self._schema, field, term, "freq")) for _, field, term in words]
+        )
+        for field, values in (("source", filters.sources), ("author", filters.authors)):
+            if values:
+                query = _among(query, Query.term_set_query(self._schema, field, list(values)))
+        if not (filters.published_after or filters.published_before):
+            return self._read(self._hits(query, k))
+        first = (filters.published_after or date.min).toordinal()
+        last = (filters.published_before or date.max).toordinal()
+        if last - first >= _LONG:
+            # To list all passages of ten years takes longer than to look at the best of all.
+            hits = self._hits(query, _LOOKED_AT * k)
+            days = self._searcher.fast_field_values("day", [address for _, address in hits])
+            passing = [
+                hit for hit, day in zip(hits, days, strict=True) if day is not None and first <= day <= last
+            ]
+            if len(passing) >= k or len(hits) < _LOOKED_AT * k:
+                return self._read(passing[:k])
+        # By the lists of its days: the column would be read for all passages.
+        published = Query.range_query(
+            self._schema, "day", tantivy.FieldType.Integer, first, last, use_inverted_index=True
+        )
+        return self._read(self._hits(_among(query, published), k))
+
+    def _hits(self, query: Query, k: int) -> list[tuple[float, tantivy.DocAddress]]:
+        return list(self._searcher.search(query, k, count=False).hits)
+
+    def _read(self, hits: Sequence[tuple[float, tantivy.DocAddress]]) -> tuple[Rows, Scores]:
         rows = self._searcher.fast_field_values("row", [address for _, address in hits])
         return np.array(rows, np.int64), np.array([score for score, _ in hits], np.float32)
 
-    def _conditions(self, filters: Filters) -> Iterator[Query]:
-        if filters.published_after or filters.published_before:
-            yield Query.range_query(
-                self._schema,
-                "day",
-                tantivy.FieldType.Integer,
-                (filters.published_after or date.min).toordinal(),
-                (filters.published_before or date.max).toordinal(),
-            )
-        for field, values in (("source", filters.sources), ("author", filters.authors)):
-            if values:
-                yield Query.term_set_query(self._schema, field, list(values))
+
+def _among(query: Query, condition: Query) -> Query:
+    """What is found and fulfils a condition, with the scores that it has without one."""
+    return Query.boolean_query([(Occur.Must, query), (Occur.Must, Query.const_score_query(condition, 0.0))])
 
 
 def _calendar(first: date, last: date) -> Iterator[str]:
