@@ -40,7 +40,7 @@ from indexer.quotes import quotations
 from indexer.sources import Intake, Offer
 from indexer.sources.document import place_of
 from indexer.tokenvectors import Codes, TokenVectorWriter
-from indexer.vectors import VectorWriter
+from indexer.vectors import VectorIndex, VectorWriter
 
 _WINDOW = 1024  # passages whose texts and token vectors are in memory at a time
 _MOST_GONE = 1 / 3  # of the passages, before a change writes the rest anew
@@ -141,7 +141,7 @@ def build(
                     "token_bits": token_bits,
                     "trusted_sources": list(recipe.trusted_sources),
                 },
-                vectors=VectorIndex.open(staging / VECTORS).facts,
+                vectors=[asdict(one) for one in VectorIndex.open(staging / VECTORS).segments],
                 counts={
                     "articles": corpus.article_count,
                     "passages": corpus.passage_count,
@@ -240,8 +240,8 @@ def _write_texts(
     *,
     grows: bool,
 ) -> dict[bytes, int]:
-    """Fills the corpus and the full-text index, or changes those of the base; returns, by what was encoded, the
-    rows of passages that are there no more."""
+    """Fills the corpus and the full-text index, or changes those of the base; returns, by what was encoded,
+    the rows of passages that are there no more."""
     gone: list[tuple[int, bytes]] = []
     trusted = base.manifest.settings["trusted_sources"] if base and grows else recipe.trusted_sources
     with CorpusWriter(staging / CORPUS, base=base.corpus if base and grows else None) as corpus:
@@ -266,7 +266,7 @@ def _write_texts(
                 gone += corpus.clear(row)
                 _write_passages(row, corpus.article(row), corpus, fulltext, encoder, max_tokens)
                 progress.advance()
-            fulltext.remove([old for old, _ in gone])
+            fulltext.remove(old for old, _ in gone)
     return {digest: old for old, digest in gone}
 
 
@@ -371,37 +371,37 @@ def _write_vectors(
     staging: Path,
     progress: Progress,
 ) -> int:
-    """Fills the vector index and the token vectors; returns how many passages had to be encoded."""
-    known = _known(base, encoder, token_bits)
-    rows = [(row, known.get(digest)) for row, digest in corpus.digests()]
-    to_encode = sum(old is None for _, old in rows)
+    """Fills the vector index and the token vectors, or adds to them; returns how many passages had to be
+    encoded. `known` are passages of the base whose vectors can be taken over."""
+    to_encode = sum(digest not in known for _, digest in rows)
     progress.stage("vectors", to_encode)
     if not rows:
         return 0
     with ExitStack() as opened:
-        stored = opened.enter_context(VectorWriter(staging / VECTORS, encoder.facts.dimension))
+        index = opened.enter_context(VectorWriter(staging / VECTORS, encoder.facts.dimension))
         tokens = None
         if token_bits:
             tokens = opened.enter_context(TokenVectorWriter(staging / TOKENS, bits=token_bits))
         for start in range(0, len(rows), _WINDOW):
-            window = rows[start : start + _WINDOW]
-            new = [row for row, old in window if old is None]
+            window = [(row, known.get(digest)) for row, digest in rows[start : start + _WINDOW]]
             vectors: Vectors = np.empty((len(window), encoder.facts.dimension), dtype=np.float32)
             codes: dict[int, Codes] = {}
-            if base:
-                kept = {row: old for row, old in window if old is not None}
-                vectors[[row - start for row in kept]] = base.vectors.vectors(np.array([*kept.values()], dtype=np.int64))
-                codes = {row: base.tokens.codes(old) for row, old in kept.items()} if base.tokens else {}
-            texts = [encoded_text(article, passage.span) for passage, article in corpus.read(new)]
+            kept = {place: old for place, (_, old) in enumerate(window) if old is not None}
+            if base and kept:
+                vectors[list(kept)] = base.vectors.vectors(np.array([*kept.values()], dtype=np.int64))
+                codes = {place: base.tokens.codes(old) for place, old in kept.items()} if base.tokens else {}
+            new = [place for place, (_, old) in enumerate(window) if old is None]
+            read = corpus.read([window[place][0] for place in new])
+            texts = [encoded_text(article, passage.span) for passage, article in read]
             for at, encoded in encoder.stream_passages(texts):
-                vectors[new[at] - start] = encoded.vector
+                vectors[new[at]] = encoded.vector
                 if tokens:
                     codes[new[at]] = tokens.encode(encoded.tokens)
                 progress.advance()
-            stored.add(vectors)
+            index.add(vectors)
             if tokens:
-                for row, _ in window:
-                    tokens.add(codes[row])
+                for place in range(len(window)):
+                    tokens.add(codes[place])
     return to_encode
 
 

@@ -47,7 +47,7 @@ class Manifest:
     built_by: str
     encoder: dict[str, Any]
     settings: dict[str, Any]
-    vectors: dict[str, Any]
+    vectors: list[dict[str, Any]]
     counts: dict[str, int]
     corpus: str
     files: dict[str, dict[str, Any]]
@@ -258,7 +258,7 @@ class IndexFolder:
         built_by: str,
         encoder: dict[str, Any],
         settings: dict[str, Any],
-        vectors: dict[str, Any],
+        vectors: list[dict[str, Any]],
         counts: dict[str, int],
         corpus: str,
     ) -> Manifest:

@@ -15,8 +15,10 @@ from indexer.fulltext import FullTextIndex
 from indexer.tokenvectors import TokenVectorIndex
 from indexer.vectors import VectorIndex
 
-CORPUS, VECTORS, FULLTEXT, ENCODER = "corpus.sqlite", "vectors", "fulltext", "encoder"
-TOKENS = "tokens"
+CORPUS, COLUMNS, FULLTEXT, ENCODER = "corpus.sqlite", "columns", "fulltext", "encoder"
+VECTORS, TOKENS = "vectors", "tokens"
+# What is added to as it is: folders of files that are never changed.
+GROWING = (VECTORS, TOKENS, FULLTEXT, ENCODER)
 REPORT = "report.jsonl"
 
 

@@ -89,27 +89,6 @@ class Segment:
         return f"{self.name}.lists"
 
 
-class VectorWriter:
-    """Stand-in until the real one is merged."""
-
-    def __init__(self, folder: Path, dimension: int) -> None:
-        self._path = folder / "flat.faiss"
-        folder.mkdir(exist_ok=True)
-        self._index = (
-            faiss.read_index(str(self._path)) if self._path.exists() else faiss.IndexFlatIP(dimension)
-        )
-
-    def add(self, vectors: Vectors) -> None:
-        self._index.add(np.ascontiguousarray(vectors))
-
-    def __enter__(self) -> "VectorWriter":
-        return self
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        self._path.unlink(missing_ok=True)
-        faiss.write_index(self._index, str(self._path))
-
-
 class VectorIndex:
     """Search by inner product over unit vectors; row r is passage r. Threads may share it."""
 
@@ -359,9 +338,7 @@ def _read(folder: Path) -> tuple[int, list[Segment]]:
 
 
 def _storage(dimension: int) -> Any:
-    return faiss.IndexScalarQuantizer(
-        dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
-    )
+    return faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
 
 
 def _header(dimension: int, passages: int) -> bytes:

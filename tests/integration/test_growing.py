@@ -25,7 +25,6 @@ BRIDGE = (
     "million crowns. Its chair, Adaeze Thornbury, said: “We have waited for eleven years.” Work begins in spring and "
     "takes until 2027. Fishermen had asked for a ferry instead, which the council found too dear."
 )
-WALL = BRIDGE.replace("bridge over the Tern", "wall along the marsh").replace("eleven", "thirteen")
 RECORDS = {
     "bridge": {"text": BRIDGE, "source": "Wire", "published": "2026-03-01"},
     "copy": {"text": BRIDGE + " The vote was close.", "source": "Echo", "published": "2026-03-02"},
