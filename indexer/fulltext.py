@@ -18,10 +18,11 @@ _ANALYZER = "english"
 _HEAP = 128 << 20  # bytes buffered before tantivy writes a segment
 _LITTLE_HEAP = 16 << 20  # the least that tantivy takes
 _LOCKS = ".tantivy-*.lock"
-_MOST_READ = 400_000  # places of a question's words that are read whatever the collection's size,
-_SHARE_READ = 0.4  # or as many for each of its passages
+_MOST_READ = 400_000  # passages of a question's words that are read for the sake of the common ones too,
+_SHARE_READ = 0.4  # or such a share of the collection
+_WEIGHED = 400  # passages for which the words left out are counted
 _LONG = 366  # days of a filter that may let through much of a collection
-_LOOKED_AT = 4  # times as many passages as are wanted, before such a filter is asked
+_LOOKED_AT = 3  # times as many passages as are wanted, before such a filter is asked
 _LONGEST_WORD = 40  # bytes; longer "words" are addresses and noise
 _MOST_TERMS = 256  # of one question; the first ones count
 _SPELT_OUT = 14  # days of a mention that is indexed day by day
@@ -40,6 +41,17 @@ _FUNCTION_WORDS = """
     say says said tell tells told think thinks thought believe believes feel feels expect expects
     opinion view views
 """.split()
+
+
+# The words, as the index knows them, that stand in more than about an eighth of all passages, of news or
+# of science, and are about nothing: to read where they stand costs most of a search. A passage keeps
+# which of them it holds as the bits of one number; their order is part of the index.
+_COMMON = """
+    the to and of a in s for that on is it with said as at be from have was are by but has this an more he not
+    will who they his their or about been we also after which what were i there other than when had all out
+    can would if you some so could into no most her she
+""".split()
+_BITS = {word: bit for bit, word in enumerate(_COMMON)}
 
 
 def _analyzer(*, function_words: bool = True) -> tantivy.TextAnalyzer:
@@ -72,11 +84,16 @@ def _schema() -> tantivy.Schema:
         .add_integer_field("row", indexed=True, fast=True)
         .add_text_field("words", tokenizer_name=_ANALYZER, index_option="freq")
         .add_text_field("mentioned", tokenizer_name="raw", index_option="basic")
+        .add_integer_field("common", fast=True)
         .add_integer_field("day", indexed=True, fast=True)
         .add_text_field("source", tokenizer_name="raw", index_option="basic")
         .add_text_field("author", tokenizer_name="raw", index_option="basic")
         .build()
     )
+
+
+_Word = tuple[str, str, int]  # the field it stands in, itself, how many passages hold it there
+_Found = tuple[float, tantivy.DocAddress]
 
 
 class FullTextWriter:
@@ -106,6 +123,7 @@ class FullTextWriter:
         document = tantivy.Document()
         document.add_integer("row", row)
         document.add_text("words", words)
+        document.add_integer("common", sum(1 << _BITS[word] for word in _BITS.keys() & set(stems(words))))
         for when in {when for first, last in mentioned for when in _calendar(first, last)}:
             document.add_text("mentioned", when)
         if article.day:
@@ -184,61 +202,88 @@ class FullTextIndex:
         """The k best rows by BM25 over any of the terms, best first; fewer where fewer match.
 
         A passage that speaks of the days `asked` for is found as if it named them. In a large collection
-        the words that stand in most passages are left out of a question that has enough of others.
+        the common words are left out of a question that has others, and count only for the first of the
+        passages that those find.
         """
         named = [
             *(("words", term) for term in terms),
             *(("mentioned", when) for first, last in asked for when in _asked(first, last)),
         ]
-        counted = sorted((self._searcher.doc_freq(field, term), field, term) for field, term in named)
-        words = [(count, field, term) for count, field, term in counted if count]
-        read = accumulate(count for count, _, _ in words)
-        affordable = max(_MOST_READ, _SHARE_READ * len(self))
-        leading = max(1, sum(places <= affordable for places in read))
-        rows, scores = self._best(words[:leading], k, filters)
-        if len(rows) < k and len(words) > leading:
+        counted = ((field, term, self._searcher.doc_freq(field, term)) for field, term in named)
+        leading, common = self._split([word for word in counted if word[2]])
+        hits = self._best(leading, max(k, _WEIGHED) if common else k, filters)
+        scores = np.array([score for score, _ in hits], np.float32)
+        rows = np.array(self._column("row", hits), np.int64)
+        if common:
+            rows, scores = self._weigh(rows, scores, hits, common)
+        if len(rows) < k and common:
             # Below those that hold a rarer word, so that a longer list begins as a shorter one does.
-            others, lower = self._best(words[leading:], k, filters)
+            hits = self._best(common, k, filters)
+            others = np.array(self._column("row", hits), np.int64)
             new = ~np.isin(others, rows)
-            lower = np.minimum(lower[new], scores.min(initial=np.inf))
-            rows, scores = np.append(rows, others[new])[:k], np.append(scores, lower)[:k]
-        return rows, scores
+            lower = np.array([score for score, _ in hits], np.float32)[new]
+            rows = np.append(rows, others[new])
+            scores = np.append(scores, np.minimum(lower, scores.min(initial=np.inf)))
+        return rows[:k], scores[:k]
 
-    def _best(self, words: Sequence[tuple[int, str, str]], k: int, filters: Filters) -> tuple[Rows, Scores]:
-        """The k best by any of the words, (count, field, term) each."""
+    def _split(self, words: list[_Word]) -> tuple[list[_Word], list[_Word]]:
+        """The words by which passages are found, and those that are left out for what they cost."""
+        words.sort(key=lambda word: (word[1] in _BITS, word[2]))
+        read = accumulate(count for _, _, count in words)
+        affordable = max(_MOST_READ, _SHARE_READ * len(self))
+        leading = sum(
+            not place or word[1] not in _BITS or places <= affordable
+            for place, (word, places) in enumerate(zip(words, read, strict=True))
+        )
+        return words[:leading], words[leading:]
+
+    def _weigh(
+        self, rows: Rows, scores: Scores, hits: Sequence[_Found], common: Sequence[_Word]
+    ) -> tuple[Rows, Scores]:
+        """The first passages in the order they have with the common words, each of which counts as one
+        that stands once in a passage of average length; below them the others as they were."""
+        bits = np.array(self._column("common", hits[:_WEIGHED]), np.int64)
+        whole = scores[:_WEIGHED].copy()
+        for _, word, _ in common:
+            whole += np.float32(self.rarity(word)) * (bits >> _BITS[word] & 1)
+        order = np.argsort(-whole, kind="stable")
+        rest = np.minimum(scores[_WEIGHED:], whole.min(initial=np.inf))
+        return np.append(rows[order], rows[_WEIGHED:]), np.append(whole[order], rest)
+
+    def _best(self, words: Sequence[_Word], k: int, filters: Filters) -> Sequence[_Found]:
+        """The k best by any of the words."""
         if not words:
-            return np.empty(0, np.int64), np.empty(0, np.float32)
+            return []
         query = Query.boolean_query(
-            [(Occur.Should, Query.term_query(self._schema, field, term, "freq")) for _, field, term in words]
+            [(Occur.Should, Query.term_query(self._schema, field, term, "freq")) for field, term, _ in words]
         )
         for field, values in (("source", filters.sources), ("author", filters.authors)):
             if values:
                 query = _among(query, Query.term_set_query(self._schema, field, list(values)))
         if not (filters.published_after or filters.published_before):
-            return self._read(self._hits(query, k))
+            return self._hits(query, k)
         first = (filters.published_after or date.min).toordinal()
         last = (filters.published_before or date.max).toordinal()
         if last - first >= _LONG:
             # To list all passages of ten years takes longer than to look at the best of all.
             hits = self._hits(query, _LOOKED_AT * k)
-            days = self._searcher.fast_field_values("day", [address for _, address in hits])
+            days = self._column("day", hits)
             passing = [
                 hit for hit, day in zip(hits, days, strict=True) if day is not None and first <= day <= last
             ]
             if len(passing) >= k or len(hits) < _LOOKED_AT * k:
-                return self._read(passing[:k])
+                return passing[:k]
         # By the lists of its days: the column would be read for all passages.
         published = Query.range_query(
             self._schema, "day", tantivy.FieldType.Integer, first, last, use_inverted_index=True
         )
-        return self._read(self._hits(_among(query, published), k))
+        return self._hits(_among(query, published), k)
 
-    def _hits(self, query: Query, k: int) -> list[tuple[float, tantivy.DocAddress]]:
-        return list(self._searcher.search(query, k, count=False).hits)
+    def _hits(self, query: Query, k: int) -> Sequence[_Found]:
+        return self._searcher.search(query, k, count=False).hits
 
-    def _read(self, hits: Sequence[tuple[float, tantivy.DocAddress]]) -> tuple[Rows, Scores]:
-        rows = self._searcher.fast_field_values("row", [address for _, address in hits])
-        return np.array(rows, np.int64), np.array([score for score, _ in hits], np.float32)
+    def _column(self, field: str, hits: Sequence[_Found]) -> list[int | float | bool | None]:
+        return self._searcher.fast_field_values(field, [address for _, address in hits])
 
 
 def _among(query: Query, condition: Query) -> Query:

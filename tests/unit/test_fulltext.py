@@ -1,7 +1,8 @@
 """Words are found in whatever form, at their places, under the same filters as everything else."""
 
-from collections.abc import Iterator
-from datetime import date
+import json
+from collections.abc import Collection, Iterable, Iterator
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -197,3 +198,151 @@ def test_a_passage_is_found_by_the_days_it_speaks_of(
     index = FullTextIndex(tmp_path / "index")
     wanted = [(date.fromisoformat(asked[0]), date.fromisoformat(asked[1]))]
     assert len(index.search(["nowhere"], 5, EVERYTHING, wanted)[0]) == found
+
+
+@pytest.fixture(params=["every word", "the rarest words"])
+def crowd(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> FullTextIndex:
+    """600 passages, one each day, all of which hold "the"; every 7th "ferry", every 50th "bridge".
+
+    As a small collection, of which every word is read, and as a large one, of which the rarest lead.
+    """
+    if request.param == "the rarest words":
+        monkeypatch.setattr("indexer.fulltext._MOST_READ", 0)
+    folder = tmp_path_factory.mktemp("crowd") / "index"
+    with FullTextWriter(folder) as writer:
+        for row in range(600):
+            text = " ".join(["the", *["ferry"] * (row % 7 == 0), *["bridge"] * (row % 50 == 0)])
+            day = date(2023, 1, 1) + timedelta(row)
+            source = f"paper {row % 3}"
+            writer.add(row, text, Article("a", text, "", published_at=day.isoformat(), source=source))
+    return FullTextIndex(folder)
+
+
+@pytest.mark.parametrize("k", [1, 10, 50, 599, 600, 1000])
+@pytest.mark.parametrize(
+    ("filters", "passes"),
+    [
+        (EVERYTHING, range(600)),
+        (Filters(date(2023, 1, 2)), range(1, 600)),
+        (Filters(published_before=date(2023, 12, 31)), range(365)),
+        (Filters(date(2023, 1, 10), date(2024, 6, 30)), range(9, 547)),
+        (Filters(date(2023, 1, 10), date(2023, 1, 12)), range(9, 12)),
+        (Filters(sources=("paper 1",)), range(1, 600, 3)),
+        (Filters(date(2023, 1, 2), sources=("paper 1", "paper 2")), set(range(1, 600)) - {*range(0, 600, 3)}),
+        (Filters(date(2030, 1, 1)), ()),
+    ],
+)
+def test_lists_are_as_long_as_can_be_whatever_the_filter(
+    crowd: FullTextIndex, filters: Filters, passes: Collection[int], k: int
+) -> None:
+    rows = found(crowd, "the ferry under the bridge", filters, k)
+    assert len(rows) == len(set(rows)) == min(k, len(passes))
+    assert set(rows) <= set(passes)
+    named = [row for row in passes if row % 7 == 0 or row % 50 == 0]
+    assert set(rows[: len(named)]) <= set(named)
+
+
+def test_a_longer_list_begins_as_a_shorter_one(crowd: FullTextIndex) -> None:
+    question = "the ferry under the bridge"
+    whole = found(crowd, question, k=600)
+    assert all(found(crowd, question, k=k) == whole[:k] for k in (1, 12, 90, 98, 300))
+
+
+def test_a_question_of_function_words_finds_who_uses_them(crowd: FullTextIndex) -> None:
+    assert len(found(crowd, "is it the?", k=20)) == 20
+
+
+VOCABULARY = "bridge ferry crowns the narrows town captain vote".split()
+
+
+def _text(row: int) -> str:
+    return " ".join(VOCABULARY[(row * step + step) % len(VOCABULARY)] for step in range(1, 5)) + f" no{row}"
+
+
+def _add(writer: FullTextWriter, rows: Iterable[int]) -> None:
+    for row in rows:
+        day = (date(2024, 1, 1) + timedelta(row % 28)).isoformat()
+        article = Article("a", "-", "", published_at=day, source=f"paper {row % 3}")
+        writer.add(row, _text(row), article, [(date(2024, 1, 1 + row % 28), date(2024, 1, 1 + row % 28))])
+
+
+def _grow(before: Path, after: Path) -> Path:
+    """A folder that holds links to the files of another."""
+    after.mkdir()
+    for path in before.iterdir():
+        (after / path.name).hardlink_to(path)
+    return after
+
+
+def _files(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {path.name: (path.stat().st_ino, path.read_bytes()) for path in folder.iterdir()}
+
+
+def test_a_grown_index_finds_what_one_built_at_once_finds(tmp_path: Path) -> None:
+    folder = tmp_path / "0"
+    with FullTextWriter(folder) as writer:
+        _add(writer, range(100))
+    kept = set(range(100))
+    for step in range(1, 12):  # enough of them that segments are merged
+        before = _files(folder)
+        grown = _grow(folder, tmp_path / str(step))
+        removed, added = set(range(step * 3, step * 3 + 5)), set(range(100 * step, 100 * step + 9))
+        with FullTextWriter(grown) as writer:
+            writer.remove(removed)
+            _add(writer, sorted(added | {step * 3}))  # one of those removed comes back
+        kept = kept - removed | added | {step * 3}
+        assert _files(folder) == before
+        folder = grown
+    with FullTextWriter(tmp_path / "whole") as writer:
+        _add(writer, sorted(kept))
+    grown_index, whole_index = FullTextIndex(folder), FullTextIndex(tmp_path / "whole")
+    assert len(grown_index) == len(whole_index) == len(kept)
+    asked = [(date(2024, 1, 9), date(2024, 1, 9))]
+    for question in [*VOCABULARY, "the bridge", *(f"no{row}" for row in (3, 4, 7, 50, 500, 1108))]:
+        for filters in (
+            EVERYTHING,
+            Filters(date(2024, 1, 5), date(2024, 1, 9)),
+            Filters(sources=("paper 1",)),
+        ):
+            terms = whole_index.terms(question)
+            rows = [
+                set(index.search(terms, 1000, filters, asked)[0].tolist())
+                for index in (grown_index, whole_index)
+            ]
+            assert rows[0] == rows[1]
+
+
+def test_a_grown_index_leaves_nothing_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "0"
+    with FullTextWriter(folder) as writer:
+        _add(writer, range(20))
+    for step in range(1, 25):
+        folder = _grow(folder, tmp_path / str(step))
+        with FullTextWriter(folder) as writer:
+            writer.remove([step])
+            _add(writer, [100 + step])
+        segments = json.loads((folder / "meta.json").read_text())["segments"]
+        assert len(segments) < 10
+        names = {path.name.partition(".")[0] for path in folder.iterdir()}
+        assert names == {"", "meta", *(one["segment_id"].replace("-", "") for one in segments)}
+        assert sum(path.suffix == ".del" for path in folder.iterdir()) == sum(
+            one["deletes"] is not None for one in segments
+        )
+
+
+def test_what_failed_to_grow_stays_what_it_was(tmp_path: Path) -> None:
+    with FullTextWriter(tmp_path / "0") as writer:
+        _add(writer, range(20))
+    grown = _grow(tmp_path / "0", tmp_path / "1")
+
+    def fail() -> None:
+        with FullTextWriter(grown) as writer:
+            writer.remove(range(10))
+            _add(writer, range(100, 110))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert len(FullTextIndex(tmp_path / "0")) == len(FullTextIndex(grown)) == 20
