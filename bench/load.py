@@ -57,24 +57,35 @@ def distinct_questions(file: Path, *, seed: int = 1) -> Iterator[str]:
 
 
 def measure(
-    url_of_question: Callable[[str], str], questions: Iterator[str], clients: int, seconds: float
+    url_of_question: Callable[[str], str],
+    questions: Iterator[str],
+    clients: int,
+    seconds: float,
+    longer: Callable[[], bool] = lambda: False,
 ) -> Figures:
-    """Asks for so many seconds. Every question is taken from `questions` once; ConnectionError where these
-    end or the service hangs up."""
-    return uvloop.run(_measure(url_of_question, questions, clients, seconds))
+    """Asks for so many seconds, and then as long as `longer` says so. Every question is taken from
+    `questions` once; ConnectionError where these end or the service hangs up."""
+    return uvloop.run(_measure(url_of_question, questions, clients, seconds, longer))
 
 
 async def _measure(
-    url_of_question: Callable[[str], str], questions: Iterator[str], clients: int, seconds: float
+    url_of_question: Callable[[str], str],
+    questions: Iterator[str],
+    clients: int,
+    seconds: float,
+    longer: Callable[[], bool],
 ) -> Figures:
     loop = asyncio.get_running_loop()
     first = next(questions)
     place = urlsplit(url_of_question(first))
     asked = itertools.chain([first], questions)
     started, cpu = time.perf_counter(), time.process_time()
-    running = [
-        _Client(url_of_question, asked, started + seconds, loop.create_future()) for _ in range(clients)
-    ]
+    until = started + seconds
+
+    def goes_on(now: float) -> bool:
+        return now < until or longer()
+
+    running = [_Client(url_of_question, asked, goes_on, loop.create_future()) for _ in range(clients)]
     for client in running:
         await loop.create_connection(lambda one=client: one, place.hostname or "", place.port or 80)  # type: ignore[misc]
     await asyncio.gather(*(client.ended for client in running))
@@ -104,12 +115,12 @@ class _Client(asyncio.Protocol):
         self,
         url_of_question: Callable[[str], str],
         questions: Iterator[str],
-        until: float,
+        goes_on: Callable[[float], bool],
         ended: asyncio.Future[None],
     ) -> None:
         self._url_of_question = url_of_question
         self._questions = questions
-        self._until = until
+        self._goes_on = goes_on
         self.ended = ended
         self.took_ms: list[float] = []
         self.failed = 0
@@ -132,7 +143,7 @@ class _Client(asyncio.Protocol):
         now = time.perf_counter()
         self.took_ms.append((now - self._asked_at) * 1000)
         self.failed += self._parser.get_status_code() != OK
-        if now < self._until:
+        if self._goes_on(now):
             # The parser is replaced when it has returned from this very call.
             asyncio.get_running_loop().call_soon(self._ask)
         else:
