@@ -68,13 +68,15 @@ types: $(VENV)/.installed
 layers: $(VENV)/.installed
 	$(BIN)/lint-imports --no-cache
 
-bench: $(VENV)/.installed bench-peers ## time encoding, starting, chats, the page, costs; compare with a peer (docs/benchmarks.md)
+bench: $(VENV)/.installed ## time encoding, starting, chats, the page, costs; compare with a peer (docs/benchmarks.md)
 	$(BIN)/python bench/encode.py
 	$(BIN)/dateline index build seeds
 	$(BIN)/python bench/start.py
 	$(BIN)/python bench/chat.py
 	$(BIN)/python bench/page.py
 	$(BIN)/python bench/cost.py
+	@$(MAKE) --no-print-directory $(TXTAI_VENV)/.installed || echo "txtai cannot be installed here"
+	$(BIN)/python bench/peers.py --peer $(TXTAI_VENV)
 	$(BIN)/python bench/report.py
 
 bench-peers: $(VENV)/.installed $(TXTAI_VENV)/.installed ## compare with txtai in one run (installs 2 GB; newsquiz: DATELINE_EVAL)

@@ -16,6 +16,12 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results"
 PAGE = ROOT / "docs" / "benchmarks.md"
 PICTURE = ROOT / "docs" / "benchmarks.svg"
+_SVG = "http://www.w3.org/2000/svg"
+_STYLE = (
+    "text{fill:#1f2328}.bar{fill:#0969da}.worse{fill:#bc4c00}.tick{stroke:#1f2328}"
+    "@media(prefers-color-scheme:dark){text{fill:#e6edf3}.bar{fill:#4493f8}.worse{fill:#db6d28}"
+    ".tick{stroke:#e6edf3}}"
+)
 _ON_PAPER = 10_000_000  # passages
 
 INTRODUCTION = """# Benchmarks
@@ -93,8 +99,8 @@ def peers(found: dict[str, Any]) -> Iterator[str]:
         )
     yield from table(["", "Dateline", "txtai", "better", "target"], rows)
     yield (
-        "Searches of one client while the index changes, from the beginning of the change until it is served. "
-        "The target is no failure and a p99 of at most twice the quiet one."
+        "Searches of one client while the index changes, from the beginning of the change until it is "
+        "served. The target is no failure and a p99 of at most twice the quiet one."
     )
     yield ""
     rows = [
@@ -121,12 +127,10 @@ def picture(found: dict[str, Any]) -> str:
         return left + width * max(0.0, log10(ratio)) / most if ratio > 0 else left
 
     drawn = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 70} {height * len(lines) + 34}"'
-        ' role="img" font-family="system-ui, sans-serif" font-size="13">',
+        f'<svg xmlns="{_SVG}" viewBox="0 0 {left + width + 70} {height * len(lines) + 34}">',
+        '<g role="img" font-family="system-ui, sans-serif" font-size="13">',
         "<title>How many times better Dateline is than txtai</title>",
-        "<style>text{fill:#1f2328}.bar{fill:#0969da}.worse{fill:#bc4c00}.tick{stroke:#1f2328}"
-        "@media(prefers-color-scheme:dark){text{fill:#e6edf3}.bar{fill:#4493f8}.worse{fill:#db6d28}"
-        ".tick{stroke:#e6edf3}}</style>",
+        f"<style>{_STYLE}</style>",
     ]
     for at, one in enumerate(lines):
         top = at * height + 4
@@ -146,7 +150,7 @@ def picture(found: dict[str, Any]) -> str:
     drawn.append(
         f'<text x="{left}" y="{bottom}" font-size="11">times better (log); upright: the target</text>'
     )
-    return "\n".join([*drawn, "</svg>"]) + "\n"
+    return "\n".join([*drawn, "</g></svg>"]) + "\n"
 
 
 # --- as it grows
@@ -157,10 +161,10 @@ def scale(found: dict[str, Any]) -> Iterator[str]:
     yield "## As it grows"
     yield ""
     yield (
-        "Passages of about 60 tokens, eight an article, made of real sentences with made-up names and numbers. "
-        "The first 20,000 vectors and token vectors are real; every other vector is a real one moved at random "
-        "by the covariance of these (`bench/scale.py`). The build is without encoding. Resident bytes are those "
-        "of the serving process less those over one passage; what was read of mapped files counts."
+        "Passages of about 60 tokens, eight an article, made of real sentences with made-up names and "
+        f"numbers. The first {found['encoded']:,} vectors and token vectors are real; every other vector is a "
+        "real one moved at random by the covariance of these (`bench/scale.py`). The build is without "
+        "encoding. Resident bytes are those of the serving process less those over one passage; what was read of mapped files counts."
     )
     yield ""
     yield from conditions(sizes[-1]["conditions"])
@@ -224,8 +228,8 @@ def incremental(found: dict[str, Any]) -> Iterator[str]:
     yield "## One per cent more"
     yield ""
     yield (
-        f"{found['articles']:,} articles of one passage each, built and encoded: {number(found['build_s'])} s. "
-        f"{found['added']:,} more by `dateline index add`: {number(found['add_s'])} s, "
+        f"{found['articles']:,} articles of one passage each, built and encoded: "
+        f"{number(found['build_s'])} s. {found['added']:,} more by `dateline index add`: {number(found['add_s'])} s, "
         f"{found['share']:.1%} of the build (target: at most {found['most_share']:.0%})."
     )
     yield ""
@@ -241,8 +245,8 @@ def cost(found: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield (
         f"Of an index of {found['index_passages']:,} passages. A token costs the network "
-        f"{found['flops_of_a_passage']['weights'] / found['tokens_of_a_passage'] / 1e6:.1f} MFLOP in its weights; "
-        "attention grows with the square of the length."
+        f"{found['flops_of_a_passage']['weights'] / found['tokens_of_a_passage'] / 1e6:.1f} MFLOP in its "
+        "weights; attention grows with the square of the length."
     )
     yield ""
     yield from conditions(found["conditions"])
@@ -263,8 +267,8 @@ def cost(found: dict[str, Any]) -> Iterator[str]:
     head = ["", "tokens", "weights, MFLOP", "attention, MFLOP", "encoded/s", "GFLOP/s"]
     yield from table([*head, "of the ceiling"], rows)
     yield (
-        f"The ceiling is measured beside it: bf16 products of large matrices at {number(best['gemm_gflops'])} "
-        f"GFLOP/s on all cores; memory is copied at {number(best['copy_gb_s'])} GB/s by one thread."
+        "The ceiling is measured beside it: bf16 products of large matrices at "
+        f"{number(best['gemm_gflops'])} GFLOP/s on all cores; memory is copied at {number(best['copy_gb_s'])} GB/s by one thread."
     )
     yield ""
     rows = [[part, number(size)] for part, size in found["bytes_of_a_passage"].items() if part != "encoder"]

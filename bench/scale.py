@@ -337,6 +337,7 @@ def main() -> None:
         figures = measured(folder, made, count, least, asked.seconds)
         figures |= {"build_s": sum(parts.values()), "build_parts_s": parts, "conditions": conditions()}
         before["sizes"][str(count)] = figures
+        before["encoded"] = asked.encoded
         asked.json.parent.mkdir(exist_ok=True)
         asked.json.write_text(json.dumps(before, indent=1) + "\n", encoding="utf-8")
         print(
