@@ -162,9 +162,10 @@ def scale(found: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield (
         "Passages of about 60 tokens, eight an article, made of real sentences with made-up names and "
-        f"numbers. The first {found['encoded']:,} vectors and token vectors are real; every other vector is a "
-        "real one moved at random by the covariance of these (`bench/scale.py`). The build is without "
-        "encoding. Resident bytes are those of the serving process less those over one passage; what was read of mapped files counts."
+        f"numbers. The first {found['encoded']:,} vectors and token vectors are real; every other vector is "
+        "a real one moved at random by the covariance of these (`bench/scale.py`). The build is without "
+        "encoding. Resident bytes are those of the serving process less those over one passage; what was "
+        "read of mapped files counts."
     )
     yield ""
     yield from conditions(sizes[-1]["conditions"])
@@ -229,8 +230,8 @@ def incremental(found: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield (
         f"{found['articles']:,} articles of one passage each, built and encoded: "
-        f"{number(found['build_s'])} s. {found['added']:,} more by `dateline index add`: {number(found['add_s'])} s, "
-        f"{found['share']:.1%} of the build (target: at most {found['most_share']:.0%})."
+        f"{number(found['build_s'])} s. {found['added']:,} more by `dateline index add`: "
+        f"{number(found['add_s'])} s, {found['share']:.1%} of the build (target: at most {found['most_share']:.0%})."
     )
     yield ""
     yield from conditions(found["conditions"])
@@ -268,7 +269,8 @@ def cost(found: dict[str, Any]) -> Iterator[str]:
     yield from table([*head, "of the ceiling"], rows)
     yield (
         "The ceiling is measured beside it: bf16 products of large matrices at "
-        f"{number(best['gemm_gflops'])} GFLOP/s on all cores; memory is copied at {number(best['copy_gb_s'])} GB/s by one thread."
+        f"{number(best['gemm_gflops'])} GFLOP/s on all cores; memory is copied at "
+        f"{number(best['copy_gb_s'])} GB/s by one thread."
     )
     yield ""
     rows = [[part, number(size)] for part, size in found["bytes_of_a_passage"].items() if part != "encoder"]

@@ -235,9 +235,12 @@ def recall(
     shares = []
     for question, rows, least in zip(asked, found, best, strict=True):
         reachable = int(np.isfinite(least).sum())
+        if not reachable:
+            shares.append(1.0)
+            continue
         floor = least[reachable - 1] - 1e-5
         own = true[[place_of[int(row)] for row in rows[:K]]] @ question
-        shares.append(min(int((own >= floor).sum()), reachable) / max(1, reachable))
+        shares.append(min(int((own >= floor).sum()), reachable) / reachable)
     return float(np.mean(shares))
 
 
