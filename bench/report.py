@@ -231,7 +231,8 @@ def incremental(found: dict[str, Any]) -> Iterator[str]:
     yield (
         f"{found['articles']:,} articles of one passage each, built and encoded: "
         f"{number(found['build_s'])} s. {found['added']:,} more by `dateline index add`: "
-        f"{number(found['add_s'])} s, {found['share']:.1%} of the build (target: at most {found['most_share']:.0%})."
+        f"{number(found['add_s'])} s, {found['share']:.1%} of the build (target: at most "
+        f"{found['most_share']:.0%})."
     )
     yield ""
     yield from conditions(found["conditions"])
