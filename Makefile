@@ -14,12 +14,16 @@ JUDGED := $(wildcard $(addprefix $(EVAL)/,newsquiz time scifact))
 ANSWERED := $(wildcard $(EVAL)/newsquiz $(EVAL)/squad/dev-v2.0.json)
 # Open WebUI has an environment of its own: it pins what Dateline pins, to other releases.
 WEBUI_VENV ?= .venv-openwebui
+# The peer that we are measured against has one too.
+TXTAI_VENV ?= .venv-txtai
+# Where the large indexes of measurements stay, to be used again (15 GB at a million passages).
+BENCH_DATA ?= bench-data
 CHROMIUM ?= /usr/bin/chromium
 HOST ?= 127.0.0.1
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-heavy test-clients vendor check format lint types layers bench quality volume screenshots demo-openwebui clean
+.PHONY: help run test test-heavy test-clients vendor check format lint types layers bench bench-peers bench-scale quality volume screenshots demo-openwebui clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -64,12 +68,25 @@ types: $(VENV)/.installed
 layers: $(VENV)/.installed
 	$(BIN)/lint-imports --no-cache
 
-bench: $(VENV)/.installed ## time encoding against sentence-transformers, starting, and chats at once
+bench: $(VENV)/.installed ## time encoding, starting, chats, the page, costs; compare with a peer (docs/benchmarks.md)
 	$(BIN)/python bench/encode.py
 	$(BIN)/dateline index build seeds
 	$(BIN)/python bench/start.py
 	$(BIN)/python bench/chat.py
 	$(BIN)/python bench/page.py
+	$(BIN)/python bench/cost.py
+	@$(MAKE) --no-print-directory $(TXTAI_VENV)/.installed || echo "txtai cannot be installed here"
+	$(BIN)/python bench/peers.py --peer $(TXTAI_VENV)
+	$(BIN)/python bench/report.py
+
+bench-peers: $(VENV)/.installed $(TXTAI_VENV)/.installed ## compare with txtai in one run (installs 2 GB; newsquiz: DATELINE_EVAL)
+	$(BIN)/python bench/peers.py --peer $(TXTAI_VENV)
+	$(BIN)/python bench/report.py
+
+bench-scale: $(VENV)/.installed ## measure 10,000 to a million passages, and adding to 100,000 (hours; BENCH_DATA)
+	$(BIN)/python bench/scale.py --data $(BENCH_DATA)
+	$(BIN)/python bench/incremental.py --data $(BENCH_DATA)
+	$(BIN)/python bench/report.py
 
 quality: $(VENV)/.installed ## measure reading, copies, quotes, retrieval and answers (judged collections: DATELINE_EVAL)
 	$(BIN)/python bench/extraction.py
@@ -91,6 +108,13 @@ $(WEBUI_VENV)/.installed: demo/requirements.txt
 	$(WEBUI_VENV)/bin/pip install --quiet --requirement demo/requirements.txt
 	@touch $@
 
+$(TXTAI_VENV)/.installed: bench/requirements-txtai.txt
+	$(PYTHON) -m venv $(TXTAI_VENV)
+	$(TXTAI_VENV)/bin/pip install --quiet --upgrade pip
+	$(TXTAI_VENV)/bin/pip install --quiet torch==2.13.0 $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+	$(TXTAI_VENV)/bin/pip install --quiet --requirement bench/requirements-txtai.txt
+	@touch $@
+
 screenshots: $(VENV)/.installed ## picture the page for the README (needs chromium)
 	$(BIN)/python demo/screenshots.py
 
@@ -101,4 +125,4 @@ demo-openwebui: $(VENV)/.installed ## ask through Open WebUI in Chromium, and pi
 		--dateline $(BIN)/dateline --chromium $(CHROMIUM)
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) $(WEBUI_VENV) index index-eval dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) $(WEBUI_VENV) $(TXTAI_VENV) $(BENCH_DATA) index index-eval dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
