@@ -1,0 +1,95 @@
+"""How soon and how many searches are answered over HTTP: distinct questions, at 1, 16 and 64 clients.
+
+    python bench/search.py [--index DIR] [--workers N …] [--clients N …] [--seconds S] [--turns N]
+
+Starts `dateline serve` for each number of workers and asks it questions that never repeat, made of those of
+newsquiz below DATELINE_EVAL. Prints the medians of the turns: times of a question, questions a second, what
+of a core the clients took, and the service's memory (PSS: what its processes share counts once).
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from load import Figures, distinct_questions, measure
+from start import PATIENCE_S, free_port, is_ready, resident_mb
+from volume import proportional_mb, tree
+
+QUESTIONS = Path(os.environ.get("DATELINE_EVAL", "../shared/eval")) / "newsquiz" / "queries.jsonl"
+WARM_S = 2.0
+
+
+@contextmanager
+def served(index: Path, *options: str) -> Iterator[tuple[int, int]]:
+    """A service's process id and port, ready; it ends with the context."""
+    port = free_port()
+    command = [sys.executable, "-m", "service.cli", "serve", "--index", str(index), "--port", str(port)]
+    process = subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL)
+    started = time.perf_counter()
+    try:
+        while not is_ready(port):
+            if process.poll() is not None or time.perf_counter() - started > PATIENCE_S:
+                sys.exit(f"the service did not get ready; is there an index in {index}?")
+            time.sleep(0.02)
+        yield process.pid, port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--index", type=Path, default=Path("index"))
+    parser.add_argument("--workers", type=int, nargs="+", default=[1])
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 16, 64])
+    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--turns", type=int, default=3)
+    asked = parser.parse_args()
+    if not QUESTIONS.is_file():
+        print(f"skipped: there is no {QUESTIONS} (DATELINE_EVAL names the folder of judged collections)")
+        return
+    print("workers clients    p50 ms    p95 ms    p99 ms       1/s  failed  client's core    KB each")
+    for workers in asked.workers:
+        questions = distinct_questions(QUESTIONS)
+        options = ("--workers", str(workers)) if workers > 1 else ()
+        with served(asked.index, *options) as (pid, port):
+
+            def url(question: str, port: int = port) -> str:
+                return f"http://127.0.0.1:{port}/v1/search?q={quote(question)}"
+
+            measure(url, questions, 2 * workers, WARM_S)
+            turns = [
+                [measure(url, questions, clients, asked.seconds) for clients in asked.clients]
+                for _ in range(asked.turns)
+            ]
+            for figures in zip(*turns, strict=True):
+                show(workers, figures)
+            processes = tree(pid)
+            print(
+                f"{workers:7} memory: {sum(map(proportional_mb, processes)):.0f} MB PSS, "
+                f"{', '.join(f'{resident_mb(one):.0f}' for one in processes)} MB resident"
+            )
+
+
+def show(workers: int, figures: tuple[Figures, ...]) -> None:
+    def median(name: str) -> float:
+        return float(statistics.median(getattr(one, name) for one in figures))
+
+    print(
+        f"{workers:7} {figures[0].clients:7} {median('p50_ms'):9.2f} {median('p95_ms'):9.2f}"
+        f" {median('p99_ms'):9.2f} {median('per_second'):9.1f} {sum(one.failed for one in figures):7}"
+        f" {median('client_cpu'):14.0%} {median('bytes_each') / 1024:10.1f}"
+    )
+
+
+if __name__ == "__main__":
+    main()
