@@ -1,4 +1,4 @@
-"""A load for a search service: clients that each ask their next question when the last is answered (HTTP/1.1).
+"""A load for searches: clients that each ask their next question when the last is answered (HTTP/1.1).
 
     def url(question): return f"http://127.0.0.1:8000/v1/search?q={quote(question)}"
 
