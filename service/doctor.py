@@ -22,11 +22,8 @@ Finding = tuple[str, bool, str]
 def findings(settings: Settings) -> Iterator[Finding]:
     """Looks at everything that serving and building need, one after the other."""
     python = platform.python_version()
-    yield (
-        "dateline",
-        True,
-        f"{version('dateline')} on Python {python}, {settings.workers} worker{'s' * (settings.workers > 1)} of {settings.cores} core{'s' * (settings.cores > 1)}",
-    )
+    busy = f"{settings.workers} workers, {settings.cores} cores each"
+    yield "dateline", True, f"{version('dateline')} on Python {python}, {busy}"
     yield from _index(settings)
     if can_export():
         try:
