@@ -378,6 +378,9 @@ class Corpus:
         self._db = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
         )
+        # Mapped, as far as SQLite maps a file: what lies behind an article's text is read twice as fast, and
+        # processes that serve the same index share it.
+        self._db.execute(f"PRAGMA mmap_size = {1 << 40}")
         (self.article_count,) = self._db.execute("SELECT count(*) FROM article").fetchone()
         (self.passage_count,) = self._db.execute("SELECT count(*) FROM passage").fetchone()
         # The last row that was ever given to a passage, of which some may be gone.

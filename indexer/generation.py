@@ -35,7 +35,8 @@ class Generation:
     def __init__(self, index: IndexFolder, generation_id: str, *, encoder: Encoder | None = None) -> None:
         """Checks its files first. Raises DamagedError or NoIndexError, naming what is wrong.
 
-        `encoder`: one already loaded, taken where it is the very one that is stored here.
+        `encoder`: one already loaded, taken where it is the very one that is stored here; else it runs on so
+        many `cores`, 0 meaning all.
         """
         with ExitStack() as opened:
             self.path: Path = opened.enter_context(index.lease(generation_id))
@@ -47,7 +48,7 @@ class Generation:
             opened.callback(self.corpus.close)
             self.vectors = VectorIndex.open(self.path / VECTORS)
             self.fulltext = FullTextIndex(self.path / FULLTEXT)
-            stored = Encoder(self.path / ENCODER, streams=1)
+            stored = Encoder(self.path / ENCODER, streams=1, threads=cores)
             self.encoder = encoder if encoder and encoder.facts == stored.facts else stored
             self.tokens = self._token_vectors()
             self.columns = Columns(self.path / COLUMNS)
@@ -111,7 +112,7 @@ def open_best(
 ) -> Generation:
     """The current generation; where that is damaged, the best one that is whole.
 
-    `warn` is told of each generation refused; `encoder` as for a generation. Raises
+    `warn` is told of each generation refused; `encoder` and `cores` as for a generation. Raises
     NoIndexError where none is left.
     """
     refused: NoIndexError | None = None
@@ -119,7 +120,7 @@ def open_best(
         if candidate in known_damaged:
             continue
         try:
-            return Generation(index, candidate, encoder=encoder)
+            return Generation(index, candidate, encoder=encoder, cores=cores)
         except NoIndexError as error:
             warn(f"generation {candidate} is refused: {error}")
             refused = refused or error

@@ -131,11 +131,11 @@ class TokenVectorIndex:
         counts = [len(starts) - 1 for starts, _ in self._segments]
         self._firsts = [0, *accumulate(counts)]  # the first row of each segment, and what would be the next
         self._dimension = dimension
+        self._bits = bits
         levels = _LEVELS[bits]
         # One look-up gives all the numbers that a byte holds.
         places = np.arange(8 // bits) * bits
         self._numbers = levels[(np.arange(256)[:, None] >> places) & (len(levels) - 1)]
-        self._squares = (self._numbers**2).sum(axis=1)
 
     def _mapped(self, folder: Path, segment: str) -> tuple[npt.NDArray[np.int64], Codes]:
         """Where each passage of a segment begins, and the codes of all."""
@@ -169,10 +169,41 @@ class TokenVectorIndex:
 
     def late_interaction(self, question: TokenVectors, rows: Sequence[int]) -> npt.NDArray[np.float32]:
         """MaxSim in [-1, 1]: how well each of the question's tokens is met, on average; (len(rows),)."""
-        return np.array(
-            [
-                cosines.max(axis=1).mean() if cosines.size else -1.0
-                for cosines in self.similarities(question, rows)
-            ],
-            np.float32,
-        )
+        stored = [self.codes(row) for row in rows]
+        lengths = np.array([len(codes) for codes in stored], np.int64)
+        scores = np.full(len(rows), -1.0, np.float32)
+        if len(question) and lengths.any():
+            said = lengths > 0
+            starts = (np.cumsum(lengths) - lengths)[said]
+            scores[said] = np.maximum.reduceat(self._cosines(question, stored), starts).mean(axis=1)
+        return scores
+
+    def _cosines(self, question: TokenVectors, stored: Sequence[Codes]) -> npt.NDArray[np.float32]:
+        """(tokens of all the passages, question tokens)"""
+        codes = np.concatenate([np.empty((0, self._codes.shape[1]), np.uint8), *stored])
+        # BLAS is a third faster where no column is left over from its eights.
+        columns = np.zeros((-(-len(question) // 8) * 8, self._dimension), np.float32)
+        columns[: len(question)] = question
+        cosines = np.empty((len(codes), len(columns)), np.float32)
+        # As many at a time as stay in the processor's cache, unpacked into the same memory.
+        tokens = np.empty((min(_AT_A_TIME, len(codes)), self._dimension), np.float32)
+        unpacked = tokens.reshape(-1, self._numbers.shape[1])
+        for start in range(0, len(codes), _AT_A_TIME):
+            part = codes[start : start + _AT_A_TIME]
+            # "clip" writes in place, where "raise" would copy; no byte is out of bounds.
+            np.take(self._numbers, part.ravel(), axis=0, out=unpacked[: part.size], mode="clip")
+            np.matmul(tokens[: len(part)], columns.T, out=cosines[start : start + len(part)])
+        cosines /= self._norms(codes)[:, np.newaxis]
+        return cosines[:, : len(question)]
+
+    def _norms(self, codes: Codes) -> npt.NDArray[np.float32]:
+        """(tokens,): by how many of a token's numbers are of the outer levels, whose two bits are equal."""
+        inner, outer = _LEVELS[self._bits][-2:] ** 2
+        if self._bits == 1:
+            return np.full(len(codes), np.sqrt(self._dimension * outer), np.float32)
+        width = codes.shape[1]
+        words = codes.view(np.uint64) if width % 8 == 0 else codes
+        one, lower = words.dtype.type(1), words.dtype.type(int.from_bytes(b"\x55" * words.itemsize))
+        outers = np.bitwise_count(~(words ^ (words >> one)) & lower).sum(axis=1, dtype=np.float32)
+        norms: npt.NDArray[np.float32] = np.sqrt(self._dimension * inner + (outer - inner) * outers)
+        return norms

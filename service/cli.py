@@ -8,7 +8,9 @@ import asyncio
 import json
 import logging
 import sys
+from functools import partial
 from pathlib import Path
+from socket import socket
 from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,7 +23,7 @@ import indexer.cli
 from indexer.cli import IndexOption, JsonOption
 from indexer.errors import DatelineError, NoIndexError, UsageError
 from indexer.folder import IndexFolder
-from service.listening import listening_socket
+from service.listening import listening_sockets
 from service.settings import Settings, load, origin
 
 if TYPE_CHECKING:
@@ -193,6 +195,9 @@ def serve(
     index: IndexOption = None,
     host: Annotated[str | None, typer.Option(help="Address.", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.", show_default="8000")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that share the port.", show_default="1")
+    ] = None,
     collection: CollectionOption = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Start without an index, and serve it once it is built.")
@@ -202,37 +207,52 @@ def serve(
 
     [dim]Examples:[/dim]
       dateline serve
-      dateline serve --index /srv/news --host 0.0.0.0 --port 80
+      dateline serve --index /srv/news --host 0.0.0.0 --port 80 --workers 2
     """
-    settings = load(index=index, host=host, port=port, collections=_collections(collection))
+    settings = load(index=index, host=host, port=port, workers=workers, collections=_collections(collection))
     folders = _folders(settings, may_be_missing=wait)
     _log_to_stderr()
-    with listening_socket(settings.host, settings.port) as listening:
-        address, port = listening.getsockname()[:2]
+    with listening_sockets(settings.host, settings.port, settings.workers) as sockets:
+        address, port = sockets[0].getsockname()[:2]
         logging.getLogger("dateline").info("serving %s on http://%s:%d", settings.index, address, port)
-        from service.served import Collections  # noqa: PLC0415
+        if len(sockets) == 1:
+            _serve(settings, folders, sockets[0], may_be_missing=wait)
+            return
+        from service.workers import Workers  # noqa: PLC0415
 
-        collections = Collections(folders, workers=settings.workers)
-        # The indexes load while the web framework is imported.
-        loading = Thread(target=collections.refresh, name="load")
-        loading.start()
-        try:
-            import uvicorn  # noqa: PLC0415
+        serve = partial(_serve, settings, folders, may_be_missing=wait)
+        code = Workers(sockets, serve).run()
+    if code:
+        raise typer.Exit(code)
 
-            from service.app import create_app  # noqa: PLC0415
 
-            config = uvicorn.Config(
-                create_app(settings, collections),
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=10,
-            )
-        finally:
-            loading.join()
-        if not wait:
-            _must_serve(settings, collections)
-        uvicorn.Server(config).run(sockets=[listening])
+def _serve(
+    settings: Settings, folders: dict[str, IndexFolder], listening: socket, *, may_be_missing: bool
+) -> None:
+    """Serves on a socket until a signal ends it."""
+    from service.served import Collections  # noqa: PLC0415
+
+    collections = Collections(folders, cores=settings.cores)
+    # The indexes load while the web framework is imported.
+    loading = Thread(target=collections.refresh, name="load")
+    loading.start()
+    try:
+        import uvicorn  # noqa: PLC0415
+
+        from service.app import create_app  # noqa: PLC0415
+
+        config = uvicorn.Config(
+            create_app(settings, collections),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=10,
+        )
+    finally:
+        loading.join()
+    if not may_be_missing:
+        _must_serve(settings, collections)
+    uvicorn.Server(config).run(sockets=[listening])
 
 
 @app.command()
@@ -252,7 +272,7 @@ def mcp(
     from service.served import Collections  # noqa: PLC0415
     from service.tools import speak_on_stdio  # noqa: PLC0415
 
-    collections = Collections(folders, workers=settings.workers)
+    collections = Collections(folders, cores=settings.cores)
     collections.refresh()
     _must_serve(settings, collections)
     asyncio.run(speak_on_stdio(settings, collections, Answerer(settings)))

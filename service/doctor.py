@@ -22,7 +22,8 @@ Finding = tuple[str, bool, str]
 def findings(settings: Settings) -> Iterator[Finding]:
     """Looks at everything that serving and building need, one after the other."""
     python = platform.python_version()
-    yield "dateline", True, f"{version('dateline')} on Python {python}, {settings.workers} workers"
+    busy = f"{settings.workers} workers, {settings.cores} cores each"
+    yield "dateline", True, f"{version('dateline')} on Python {python}, {busy}"
     yield from _index(settings)
     if can_export():
         try:

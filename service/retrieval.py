@@ -1,10 +1,10 @@
 """A question to ranked passages: two searches, fused, filtered before they are ranked."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, partial
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -109,15 +109,23 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 _NOTHING: Ranking = (np.empty(0, np.int64), np.empty(0, np.float32))
 
 
-@dataclass(frozen=True, slots=True)
-class Fused:
-    """A passage of the joint ranking; `best_rank` is the better of its two ranks, from 1."""
+class Fused(NamedTuple):
+    """A passage of the joint ranking; `best_rank` is the better of its two ranks, from 1. A question makes
+    hundreds of them."""
 
     row: int
     score: float
     best_rank: int
     dense: float | None
     lexical: float | None
+
+    def scored(self, score: float) -> "Fused":
+        """The same with another score."""
+        return Fused(self.row, score, self.best_rank, self.dense, self.lexical)
+
+
+def _ranked(fused: Iterable[Fused]) -> list[Fused]:
+    return sorted(fused, key=lambda one: (-one.score, one.best_rank, one.row))
 
 
 def search(generation: Generation, query: SearchQuery) -> Results:
@@ -161,19 +169,24 @@ def fuse(dense: Ranking, lexical: Ranking) -> list[Fused]:
     Min-max scaling with equal weights beat reciprocal rank fusion on three collections. Below
     the scaled depth, where scores are 0, the better of the two ranks decides.
     """
-    found: dict[int, list[float | None]] = {}
-    scores: dict[int, float] = {}
-    ranks: dict[int, int] = {}
-    rankings = [(place, ranking) for place, ranking in enumerate((dense, lexical)) if len(ranking[0])]
-    for place, (rows, raws) in rankings:
-        for rank, (row, raw, scaled) in enumerate(
-            zip(rows.tolist(), raws.tolist(), _scaled(raws), strict=True), start=1
-        ):
-            found.setdefault(row, [None, None])[place] = raw
-            scores[row] = scores.get(row, 0.0) + scaled / len(rankings)
-            ranks[row] = min(rank, ranks.get(row, rank))
-    fused = [Fused(row, scores[row], ranks[row], *raws) for row, raws in found.items()]
-    return sorted(fused, key=lambda one: (-one.score, one.best_rank, one.row))
+    count = sum(1 for rows, _ in (dense, lexical) if len(rows))
+    nearest, worded = _placed(dense), _placed(lexical)
+    fused = []
+    for row in nearest | worded:
+        near, word = nearest.get(row), worded.get(row)
+        score = (near[1] / count if near else 0.0) + (word[1] / count if word else 0.0)
+        rank = min(place[2] for place in (near, word) if place)
+        fused.append(Fused(row, score, rank, near and near[0], word and word[0]))
+    return _ranked(fused)
+
+
+def _placed(ranking: Ranking) -> dict[int, tuple[float, float, int]]:
+    """By row the score as it is, the scaled one, and the rank, from 1."""
+    rows, scores = ranking
+    if not len(rows):
+        return {}
+    places = zip(scores.tolist(), _scaled(scores), range(1, len(rows) + 1), strict=True)
+    return dict(zip(rows.tolist(), places, strict=True))
 
 
 def _rescorer(
@@ -217,10 +230,8 @@ def rescore(
     before = _between(np.array([one.score for one in top]))
     joint = weight * other + (1 - weight) * before
     floor, height = top[-1].score, top[0].score - top[-1].score
-    ordered = [
-        replace(one, score=floor + height * float(score)) for one, score in zip(top, joint, strict=True)
-    ]
-    return sorted(ordered, key=lambda one: (-one.score, one.best_rank, one.row)) + fused[most:]
+    ordered = [one.scored(floor + height * score) for one, score in zip(top, joint.tolist(), strict=True)]
+    return _ranked(ordered) + fused[most:]
 
 
 def prefer(generation: Generation, fused: list[Fused], query: SearchQuery) -> list[Fused]:
@@ -243,8 +254,7 @@ def prefer(generation: Generation, fused: list[Fused], query: SearchQuery) -> li
             earned += _THEN
         return earned
 
-    preferred = [replace(one, score=(one.score + bonus(one.row)) / (1 + weight)) for one in fused]
-    return sorted(preferred, key=lambda one: (-one.score, one.best_rank, one.row))
+    return _ranked(one.scored((one.score + bonus(one.row)) / (1 + weight)) for one in fused)
 
 
 def _tells(generation: Generation, days: Sequence[tuple[date, date]], rows: list[int]) -> set[int]:
@@ -323,7 +333,7 @@ def _supported(
         if best.setdefault(article, place) != place:
             support.setdefault(best[article], max(0.0, one.score - floor))
     counted = [
-        (replace(one, score=(one.score + _SUPPORT * support.get(place, 0.0)) / (1 + _SUPPORT)), belonging)
+        (one.scored((one.score + _SUPPORT * support.get(place, 0.0)) / (1 + _SUPPORT)), belonging)
         for place, (one, belonging) in enumerate(zip(fused, belongs, strict=True))
     ]
     return sorted(counted, key=lambda each: (-each[0].score, each[0].best_rank, each[0].row))
@@ -338,10 +348,19 @@ def _says(text: str, passage: str) -> bool:
 
 
 def _hits(generation: Generation, found: list[Fused]) -> list[Hit]:
+    corpus = generation.corpus
+    rows = [one.row for one in found]
     return [
-        Hit(passage, article, one.score, one.dense, one.lexical, also_in(generation.corpus, article))
-        for one, (passage, article) in zip(
-            found, generation.corpus.read([one.row for one in found]), strict=True
+        Hit(
+            passage,
+            article,
+            one.score,
+            one.dense,
+            one.lexical,
+            () if story is None else also_in(corpus, article),
+        )
+        for one, (passage, article), (_, story) in zip(
+            found, corpus.read(rows), corpus.articles_of(rows), strict=True
         )
     ]
 

@@ -62,9 +62,11 @@ class _Tenancy:
 class Served:
     """Hands out the current generation of an index. A request keeps the one it began with."""
 
-    def __init__(self, index: IndexFolder, limiter: CapacityLimiter) -> None:
-        """`limiter`: how many requests may compute at once; the others wait their turn."""
+    def __init__(self, index: IndexFolder, limiter: CapacityLimiter, *, cores: int = 0) -> None:
+        """`limiter`: how many requests may compute at once; the others wait their turn. `cores`: on how many
+        the encoder runs; 0 means all."""
         self._index = index
+        self._cores = cores
         self._limiter = limiter
         self._lock = Lock()
         self._refreshing = Lock()
@@ -166,7 +168,7 @@ class Served:
         if named is None or serving is None:
             generation = open_best(self._index, self._refused, encoder=encoder, known_damaged=self._damaged)
         else:
-            generation = Generation(self._index, named, encoder=encoder)
+            generation = Generation(self._index, named, encoder=encoder, cores=self._cores)
         try:
             search(generation, SearchQuery("news", limit=1))
         except BaseException:
@@ -196,10 +198,11 @@ class Served:
 class Collections:
     """Every index that is served, by its collection's name; they share one cap on work."""
 
-    def __init__(self, folders: Mapping[str, IndexFolder], *, workers: int) -> None:
-        """`workers`: how many requests may compute at once, whatever they ask."""
-        limiter = CapacityLimiter(workers)
-        self._served = {name: Served(folder, limiter) for name, folder in folders.items()}
+    def __init__(self, folders: Mapping[str, IndexFolder], *, cores: int) -> None:
+        """`cores`: how many requests may compute at once, whatever they ask, and how many cores each may
+        take for its question."""
+        limiter = CapacityLimiter(cores)
+        self._served = {name: Served(folder, limiter, cores=cores) for name, folder in folders.items()}
 
     def __getitem__(self, name: str) -> Served:
         """Raises NotFoundError for a name that is none."""

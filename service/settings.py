@@ -41,8 +41,9 @@ class Settings(IndexSettings):
     host: Annotated[str, Field(min_length=1, description="the address to serve on")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="the port to serve on; 0 takes a free one")] = 8000
     workers: Annotated[
-        int, Field(ge=1, le=256, description="questions worked on at once; default: the cores")
-    ] = max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+        int,
+        Field(ge=1, le=256, description="processes that serve, sharing the port, the index and the cores"),
+    ] = 1
     max_body_bytes: Annotated[
         int, Field(ge=1024, le=1 << 30, description="the largest request body taken")
     ] = 1 << 20
@@ -98,6 +99,12 @@ class Settings(IndexSettings):
     min_confidence: Annotated[
         float, Field(ge=0, le=1, description="an answer below it becomes no_answer")
     ] = 0.82
+
+    @property
+    def cores(self) -> int:
+        """Those that each worker may keep busy, and so how many questions it works on at once."""
+        there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return max(1, there // self.workers)
 
     def folders(self) -> dict[str, Path]:
         """Every index that is served, by its collection's name; `index` is the first."""

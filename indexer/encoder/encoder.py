@@ -22,19 +22,27 @@ class Runtime(Protocol):
     def encode(self, texts: Sequence[str], kind: Kind) -> Iterator[tuple[int, Encoded]]:
         """Yields each text's position with what it became, in whatever order they are done."""
 
+    def encode_question(self, text: str) -> Encoded:
+        """One question, as soon as it can be."""
+
+    def load(self) -> None:
+        """Makes ready what the first question would wait for."""
+
 
 class Encoder:
     """Reads the folder that `export` wrote. Threads may share it."""
 
-    def __init__(self, folder: Path, *, streams: int = 0) -> None:
+    def __init__(self, folder: Path, *, streams: int = 0, threads: int = 0) -> None:
         """Reads the facts alone: tokenizer and network load at first use, or by `load`.
 
         `streams`: how many inferences run side by side, sharing the cores; 0 means one for each
         core, the most texts a second. 1 gives each inference every core, the soonest answer.
+        `threads`: on how many cores; 0 means all.
         """
         self.facts = Facts.read(folder)
         self._folder = folder
         self._streams = streams
+        self._threads = threads
         self._loading = Lock()
         # An answer encodes its question when it searches and when it reads what it found.
         self._encoded_query = lru_cache(_REMEMBERED)(self._encode_query)
@@ -50,14 +58,14 @@ class Encoder:
         if self.facts.runtime == "openvino":
             from indexer.encoder.openvino import OpenVinoRuntime  # noqa: PLC0415
 
-            return OpenVinoRuntime(self._folder, self.facts, streams=self._streams)
+            return OpenVinoRuntime(self._folder, self.facts, streams=self._streams, threads=self._threads)
         from indexer.encoder.fallback import SentenceTransformersRuntime  # noqa: PLC0415
 
         return SentenceTransformersRuntime(self._folder, self.facts)
 
     def load(self) -> None:
         """Loads the network now rather than in the first question's time."""
-        self.encode_queries(["warm"])
+        self._loaded().load()
 
     def encode_query(self, text: str) -> Encoded:
         """A question as a whole and token by token. Read it only: the last questions are remembered."""
@@ -77,8 +85,7 @@ class Encoder:
         return self._encode(texts, "passage")
 
     def _encode_query(self, text: str) -> Encoded:
-        ((_, encoded),) = self._encode([text], "query")
-        return encoded
+        return self._loaded().encode_question(text)
 
     def _gathered(self, texts: Sequence[str], kind: Kind) -> Vectors:
         vectors = np.empty((len(texts), self.facts.dimension), dtype=np.float32)
@@ -87,9 +94,11 @@ class Encoder:
         return vectors
 
     def _encode(self, texts: Sequence[str], kind: Kind) -> Iterator[tuple[int, Encoded]]:
+        return self._loaded().encode(texts, kind)
+
+    def _loaded(self) -> Runtime:
         with self._loading:
-            runtime = self._runtime
-        return runtime.encode(texts, kind)
+            return self._runtime
 
 
 def read_tokenizer(folder: Path) -> Callable[[str], Sequence[Span]]:

@@ -39,3 +39,11 @@ class SentenceTransformersRuntime:
                 found = encode(window, prompt=prompt, normalize_embeddings=True, show_progress_bar=False)
             for at, vector in enumerate(np.asarray(found, dtype=np.float32), start=start):
                 yield at, Encoded(vector, np.empty((0, 0), np.float32), [])
+
+    def encode_question(self, text: str) -> Encoded:
+        """As `Runtime.encode_question`."""
+        ((_, encoded),) = self.encode([text], "query")
+        return encoded
+
+    def load(self) -> None:
+        """As `Runtime.load`: there is nothing more to do."""

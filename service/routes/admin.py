@@ -36,6 +36,7 @@ async def get_admin(request: Request, response: Response) -> AdminOut:
         service=ServiceOut.from_recorder(
             here.recorder,
             version=version("dateline"),
+            workers=here.settings.workers,
             resident_bytes=_resident_bytes(),
             answers=here.answerer.tally,
         ),

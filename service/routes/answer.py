@@ -7,6 +7,7 @@ from functools import partial
 from fastapi import APIRouter, Request, Response
 
 from service.asking import Asked
+from service.routes.sending import sent
 from service.routes.state import State, state
 from service.routes.streaming import event, streamed
 from service.schemas.requests import AnswerIn
@@ -16,7 +17,7 @@ router = APIRouter(prefix="/v1", tags=["answer"])
 
 
 @router.post("/answer", response_model=AnswerOut)
-async def post_answer(request: Request, asked: AnswerIn) -> Response | AnswerOut:
+async def post_answer(request: Request, asked: AnswerIn) -> Response:
     """Up to three verbatim sentences with their places, each checked against its article."""
     here = state(request)
     question = asked.to_asked(here.answerer.rescoring)
@@ -24,7 +25,9 @@ async def post_answer(request: Request, asked: AnswerIn) -> Response | AnswerOut
         return await streamed(_events(here, asked, question))
     with here.collections[asked.collection].lease() as lease:
         reply = await here.answerer.reply(lease, question)
-        return await lease.run(partial(AnswerOut.from_reply, asked=asked, reply=reply))
+        return await lease.run(
+            lambda generation: sent(AnswerOut.from_reply(generation, asked=asked, reply=reply))
+        )
 
 
 async def _events(here: State, asked: AnswerIn, question: Asked) -> AsyncGenerator[bytes]:

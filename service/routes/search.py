@@ -3,7 +3,7 @@
 import time
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 
 from indexer.corpus import Stored
 from indexer.errors import NoIndexError, NotFoundError
@@ -11,6 +11,7 @@ from indexer.generation import Generation
 from service.asking import understand
 from service.faceting import facets
 from service.retrieval import search
+from service.routes.sending import sent
 from service.routes.state import state
 from service.schemas.fields import CollectionName
 from service.schemas.requests import SearchIn, SearchParameters
@@ -29,49 +30,49 @@ router = APIRouter(prefix="/v1", tags=["search"])
 Collection = Annotated[CollectionName, Query()]
 
 
-@router.post("/search")
-async def post_search(request: Request, asked: SearchIn) -> SearchOut:
+@router.post("/search", response_model=SearchOut)
+async def post_search(request: Request, asked: SearchIn) -> Response:
     """The best passages for a question. A score gives order only."""
     here = state(request)
     question = asked.to_asked(here.answerer.rescoring)
 
-    def work(generation: Generation) -> SearchOut:
+    def work(generation: Generation) -> Response:
         started = time.perf_counter()
         understood = understand(generation, question)
         results = search(generation, understood.query)
         counted = facets(generation, understood.query, until=asked.as_of) if asked.facets else None
         took_ms = (time.perf_counter() - started) * 1000
-        return SearchOut.from_results(generation, asked, understood, results, counted, took_ms)
+        return sent(SearchOut.from_results(generation, asked, understood, results, counted, took_ms))
 
     return await here.collections[asked.collection].run(work)
 
 
-@router.get("/search")
-async def get_search(request: Request, parameters: Annotated[SearchParameters, Query()]) -> SearchOut:
+@router.get("/search", response_model=SearchOut)
+async def get_search(request: Request, parameters: Annotated[SearchParameters, Query()]) -> Response:
     """The same as a link: `/v1/search?q=…&source=…&published_after=2026-01-01`."""
     return await post_search(request, parameters.to_search())
 
 
-@router.get("/articles/{article_id:path}")
+@router.get("/articles/{article_id:path}", response_model=ArticleOut)
 async def get_article(
     request: Request, article_id: str, collection: Collection = DEFAULT_COLLECTION
-) -> ArticleOut:
+) -> Response:
     """An article with the one text that all offsets refer to."""
 
-    def work(generation: Generation) -> ArticleOut:
-        return ArticleOut.from_stored(generation, _stored(generation, article_id))
+    def work(generation: Generation) -> Response:
+        return sent(ArticleOut.from_stored(generation, _stored(generation, article_id)))
 
     return await state(request).collections[collection].run(work)
 
 
-@router.get("/history/{article_id:path}")
+@router.get("/history/{article_id:path}", response_model=HistoryOut)
 async def get_history(
     request: Request, article_id: str, collection: Collection = DEFAULT_COLLECTION
-) -> HistoryOut:
+) -> Response:
     """What an article said each time it was seen changed."""
 
-    def work(generation: Generation) -> HistoryOut:
-        return HistoryOut.from_stored(generation, _stored(generation, article_id))
+    def work(generation: Generation) -> Response:
+        return sent(HistoryOut.from_stored(generation, _stored(generation, article_id)))
 
     return await state(request).collections[collection].run(work)
 

@@ -1,5 +1,6 @@
 """What an operator sees of the service, as it leaves, and what may be asked of it."""
 
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Self
@@ -61,9 +62,12 @@ class AnswersOut(BaseModel):
 
 
 class ServiceOut(BaseModel):
-    """`resident_bytes` is null where the system does not tell; looking at this is not counted."""
+    """What one worker, a process of those that share the port, counted since its start. `resident_bytes` is
+    null where the system does not tell; looking at this is not counted."""
 
     version: str
+    worker: int
+    workers: int
     started_at: datetime
     resident_bytes: int | None
     requests: int
@@ -75,11 +79,19 @@ class ServiceOut(BaseModel):
 
     @classmethod
     def from_recorder(
-        cls, recorder: Recorder, *, version: str, resident_bytes: int | None, answers: dict[str, int]
+        cls,
+        recorder: Recorder,
+        *,
+        version: str,
+        workers: int,
+        resident_bytes: int | None,
+        answers: dict[str, int],
     ) -> Self:
         records = recorder.routes
         return cls(
             version=version,
+            worker=os.getpid(),
+            workers=workers,
             started_at=recorder.started_at,
             resident_bytes=resident_bytes,
             requests=sum(one.requests for one in records.values()),

@@ -404,7 +404,10 @@ function Service({ service }) {
   return html`<section class="card service stack" aria-label="Service">
     <header>
       <h2>Service</h2>
-      <p class="soft">Version ${service.version}, started <${When} at=${service.started_at} /></p>
+      <p class="soft">
+        Version ${service.version}, started <${When} at=${service.started_at} />${service.workers > 1 &&
+        `; the figures are those of worker ${service.worker}, one of ${service.workers}`}
+      </p>
     </header>
     <dl class="figures">
       <${Fact} name="Requests">${NUMBER.format(service.requests)}<//>

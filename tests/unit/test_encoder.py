@@ -406,11 +406,11 @@ def test_an_inference_that_fails_costs_its_text_alone(
         with pytest.raises(RuntimeError, match="broken"):
             encoder.encode_passages(texts)
     monkeypatch.undo()
-    assert runtime._idle.qsize() == 1
+    assert runtime._idle().qsize() == 1
     stream = encoder.stream_passages(texts)
     next(stream)
     cast("Generator[object]", stream).close()  # whoever reads it fails, or has read enough
-    assert runtime._idle.qsize() == 1
+    assert runtime._idle().qsize() == 1
     assert encoder.encode_passages(texts).shape == (len(texts), 384)
 
 
