@@ -34,16 +34,17 @@ import numpy.typing as npt
 from peers import RESULTS, Dateline, conditions, load, questions
 from start import resident_mb
 
+from indexer.columns import Columns
 from indexer.corpus import Corpus, CorpusWriter
 from indexer.encoder import Encoder, export, locate
 from indexer.folder import IndexFolder
 from indexer.fulltext import FullTextWriter
-from indexer.generation import CORPUS, ENCODER, FULLTEXT, TOKENS, VECTORS, Generation, open_best
+from indexer.generation import COLUMNS, CORPUS, ENCODER, FULLTEXT, TOKENS, VECTORS, Generation, open_best
 from indexer.models import Filters, Mask, Vector, Vectors
 from indexer.passages import encoded_text
 from indexer.settings import DEFAULT_MODEL
 from indexer.tokenvectors import Codes, TokenVectorWriter
-from indexer.vectors import VectorIndex
+from indexer.vectors import VectorIndex, VectorWriter
 from service.retrieval import SearchQuery, search
 
 PER_ARTICLE = 8
@@ -115,6 +116,13 @@ class Clock:
         self.seconds: defaultdict[str, float] = defaultdict(float)
 
     @contextmanager
+    def off(self, what: str) -> Iterator[None]:
+        """What is done inside is not counted, though the clock is on around it."""
+        started = time.perf_counter()
+        yield
+        self.seconds[what] -= time.perf_counter() - started
+
+    @contextmanager
     def on(self, what: str) -> Iterator[None]:
         started = time.perf_counter()
         yield
@@ -127,29 +135,31 @@ def build(folder: IndexFolder, encoder: Path, said: list[str], made: Made, count
     with folder.writing("bench/scale.py"), folder.staging() as staging:
         shutil.copytree(encoder, staging / ENCODER)
         write_texts(staging, said, count, clock)
-        vectors = np.empty((count, Encoder(encoder).facts.dimension), np.float32)
         with TokenVectorWriter(staging / TOKENS, bits=BITS) as tokens:
-            for start, block, codes in made.blocks(count):
-                vectors[start : start + len(block)] = block
-                with clock.on("token vectors"):
-                    for own in codes:
-                        tokens.add(own)
-        with clock.on("vectors"):
-            VectorIndex.write(vectors, staging / VECTORS)
-        del vectors
+            vectors = VectorWriter(staging / VECTORS, Encoder(encoder).facts.dimension)
+            with clock.on("vectors"), vectors:
+                for _, block, codes in made.blocks(count):
+                    vectors.add(block)
+                    with clock.off("vectors"), clock.on("token vectors"):
+                        for own in codes:
+                            tokens.add(own)
         corpus = Corpus(staging / CORPUS)
         counts = {
             "articles": corpus.article_count, "passages": corpus.passage_count, "encoded": 0, "undated": 0,
             "stories_with_copies": 0, "read": corpus.article_count, "repeated": 0, "skipped": 0,
         }  # fmt: skip
+        with clock.on("columns"):
+            Columns.write(staging / COLUMNS, corpus.filed(), corpus.passage_rows)
         with clock.on("commit"):
             digest = corpus.digest()
             corpus.close()
             folder.commit(
                 staging,
+                base=None,
                 built_by="bench/scale.py",
                 encoder=dataclasses.asdict(Encoder(encoder).facts),
                 settings={"passage_tokens": 200, "token_bits": BITS, "trusted_sources": []},
+                vectors=[dataclasses.asdict(one) for one in VectorIndex.open(staging / VECTORS).segments],
                 counts=counts,
                 corpus=digest,
             )
@@ -263,7 +273,7 @@ def measured(folder: IndexFolder, made: Made, count: int, empty_mb: float, secon
     with open_best(folder, sys.exit) as generation:
         asked = generation.encoder.encode_queries(texts[:ASKED])
         kept = [None, *(filters_of(share) for share in SHARES)]
-        masks = [generation.corpus.allowed(one) if one else None for one in kept]
+        masks = [generation.columns.allowed(one) if one else None for one in kept]
         best = exact(made, count, asked, masks)
         for at, (filters, mask) in enumerate(zip(kept, masks, strict=True)):
             found = [dense(generation, mask, vector) for vector in asked]

@@ -32,7 +32,9 @@ class Generation:
     index would not be served for minutes: `verify_next` compares them, one by one.
     """
 
-    def __init__(self, index: IndexFolder, generation_id: str, *, encoder: Encoder | None = None) -> None:
+    def __init__(
+        self, index: IndexFolder, generation_id: str, *, encoder: Encoder | None = None, cores: int = 0
+    ) -> None:
         """Checks its files first. Raises DamagedError or NoIndexError, naming what is wrong.
 
         `encoder`: one already loaded, taken where it is the very one that is stored here; else it runs on so
@@ -108,6 +110,7 @@ def open_best(
     warn: Callable[[str], None],
     *,
     encoder: Encoder | None = None,
+    cores: int = 0,
     known_damaged: Collection[str] = (),
 ) -> Generation:
     """The current generation; where that is damaged, the best one that is whole.

@@ -25,6 +25,7 @@ from indexer.models import TokenVectors
 Codes = npt.NDArray[np.uint8]
 """(tokens, dim * bits / 8) of one passage."""
 
+_AT_A_TIME = 512  # tokens compared with a question's
 _JOINED = 2  # times as large as what comes behind it a segment may be to be joined with it
 _CODES, _STARTS = "codes", "starts.npy"  # of a segment, behind its number and a dot
 # The levels that lose least of a normal number (Max, 1960), by bits.
@@ -180,7 +181,7 @@ class TokenVectorIndex:
 
     def _cosines(self, question: TokenVectors, stored: Sequence[Codes]) -> npt.NDArray[np.float32]:
         """(tokens of all the passages, question tokens)"""
-        codes = np.concatenate([np.empty((0, self._codes.shape[1]), np.uint8), *stored])
+        codes = np.concatenate([np.empty((0, self._width), np.uint8), *stored])
         # BLAS is a third faster where no column is left over from its eights.
         columns = np.zeros((-(-len(question) // 8) * 8, self._dimension), np.float32)
         columns[: len(question)] = question

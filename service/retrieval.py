@@ -360,7 +360,7 @@ def _hits(generation: Generation, found: list[Fused]) -> list[Hit]:
             () if story is None else also_in(corpus, article),
         )
         for one, (passage, article), (_, story) in zip(
-            found, corpus.read(rows), corpus.articles_of(rows), strict=True
+            found, corpus.read(rows), generation.columns.articles_of(rows), strict=True
         )
     ]
 

@@ -22,8 +22,8 @@ from tests.conftest import Silent
 
 BRIDGE = (
     "The council of Wexcombe voted on Tuesday to build a second bridge over the Tern, at a cost of 3.1 "
-    "million crowns. Its chair, Adaeze Thornbury, said: “We have waited for eleven years.” Work begins in spring and "
-    "takes until 2027. Fishermen had asked for a ferry instead, which the council found too dear."
+    "million crowns. Its chair, Adaeze Thornbury, said: “We have waited for eleven years.” Work begins in "
+    "spring and takes until 2027. Fishermen had asked for a ferry instead, which the council found too dear."
 )
 RECORDS = {
     "bridge": {"text": BRIDGE, "source": "Wire", "published": "2026-03-01"},
