@@ -163,10 +163,7 @@ class TokenVectorIndex:
         """For each row the cosines of the question's tokens to the passage's, (question tokens, tokens)."""
         stored = [self.codes(row) for row in rows]
         ends = np.cumsum([len(codes) for codes in stored])
-        codes = np.concatenate([np.empty((0, self._width), np.uint8), *stored])
-        tokens = np.take(self._numbers, codes, axis=0).reshape(len(codes), self._dimension)
-        norms = np.sqrt(np.take(self._squares, codes).sum(axis=1))
-        return np.split((question @ tokens.T) / norms, ends[:-1], axis=1) if stored else []
+        return np.split(self._cosines(question, stored).T, ends[:-1], axis=1) if stored else []
 
     def late_interaction(self, question: TokenVectors, rows: Sequence[int]) -> npt.NDArray[np.float32]:
         """MaxSim in [-1, 1]: how well each of the question's tokens is met, on average; (len(rows),)."""
