@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import random
+import shutil
 import statistics
 import subprocess
 import sys
@@ -24,6 +25,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 from importlib.metadata import version
 from pathlib import Path
@@ -204,7 +206,15 @@ class Txtai:
     def serving(self, index: Path) -> Iterator[tuple[int, int, float]]:
         port = free_port()
         config = index.with_suffix(".yml")
-        config.write_text(f"path: {index}\nwritable: true\nembeddings:\n", encoding="utf-8")
+        # JSON is YAML. What is saved beside the index counts until the service indexes anew.
+        embeddings = {
+            "path": str(locate(DEFAULT_MODEL)),
+            "hybrid": True,
+            "content": True,
+            "vectors": {"dtype": self._dtype},
+        }
+        settings = {"path": str(index), "writable": True, "embeddings": embeddings}
+        config.write_text(json.dumps(settings), encoding="utf-8")
         command = [str(self._python), "-m", "uvicorn", "txtai.api:app", "--port", str(port)]
         command += ["--no-access-log", "--workers", str(self._workers)]
         env = {"CONFIG": str(config), "OMP_NUM_THREADS": str(max(1, CORES // self._workers))}
@@ -275,7 +285,7 @@ def during(side: Side, index: Path, change: Callable[[int], None], seconds: floa
             started = time.perf_counter()
             change(port)
             took.append(time.perf_counter() - started)
-            time.sleep(1.5)  # a new generation is looked for twice a second
+            time.sleep(0.5)
 
         worker = threading.Thread(target=work)
         worker.start()
@@ -287,16 +297,33 @@ def during(side: Side, index: Path, change: Callable[[int], None], seconds: floa
     return {"quiet": dataclasses.asdict(quiet), "busy": busy, "took_s": took[0] if took else None}
 
 
+def rebuilt(ours: Dateline, articles: Path, index: Path) -> Callable[[int], None]:
+    """The command, beside the service, until what it built is served."""
+
+    def change(port: int) -> None:
+        ours.index(articles, index)
+        built = IndexFolder(index).current()
+        while json.loads(get(port, "/v1/index")[1])["generation"] != built:
+            time.sleep(0.02)
+
+    return change
+
+
 def posted(texts: dict[str, str | None], action: str) -> Callable[[int], None]:
     """How a client of txtai's changes what it serves."""
 
     def change(port: int) -> None:
         if gone := [name for name, text in texts.items() if text is None]:
-            get(port, "/delete", gone)
-        get(port, "/add", [{"id": name, "text": text} for name, text in texts.items() if text])
-        get(port, f"/{action}")
+            must(get(port, "/delete", gone))
+        must(get(port, "/add", [{"id": name, "text": text} for name, text in texts.items() if text]))
+        must(get(port, f"/{action}"))
 
     return change
+
+
+def must(answer: tuple[int, bytes]) -> None:
+    if answer[0] != OK:
+        sys.exit(f"the peer answered {answer[0]}: {answer[1][:500]!r}")
 
 
 def measured(python: Path, count: int, turns: int, seconds: float, scratch: Path) -> dict[str, Any]:
@@ -331,6 +358,14 @@ def measured(python: Path, count: int, turns: int, seconds: float, scratch: Path
     for peer, index, name in ((documented, theirs, "theirs"), (tuned, theirs_tuned, "theirs_tuned")):
         times[f"{name}_cold"] = say(f"{peer.name}, one passage", peer.index(one, scratch / "cold-t"))
         times[f"{name}_build"] = say(f"{peer.name}, all", peer.index(listed, index))
+    for _ in range(turns - 1):  # the best turn of each counts
+        shutil.rmtree(own)
+        for name, again in (
+            ("ours_build", partial(ours.index, whole, own)),
+            ("theirs_build", partial(documented.index, listed, theirs)),
+            ("theirs_tuned_build", partial(tuned.index, listed, theirs_tuned)),
+        ):
+            times[name] = min(times[name], say(f"{name}, once more", again()))
     quicker = min((documented, tuned), key=lambda side: times[_key(side, documented) + "_build"])
     fast = theirs if quicker is documented else theirs_tuned
 
@@ -339,10 +374,10 @@ def measured(python: Path, count: int, turns: int, seconds: float, scratch: Path
     times["theirs_again_upsert"] = say(
         f"{quicker.name}, upsert the same", quicker.index(listed, fast, "upsert")
     )
-    again = scratch / "again"
-    ours.index(whole, again)
+    beside = scratch / "beside"
+    ours.index(whole, beside)
     times["ours_1_percent_build"] = say("dateline, build with 1 % edited", ours.index(one_percent, own))
-    times["ours_1_percent_add"] = say("dateline, add the 1 %", ours.index(edits, again, "add"))
+    times["ours_1_percent_add"] = say("dateline, add the 1 %", ours.index(edits, beside, "add"))
     now = passages(own)
     changes: dict[str, str | None] = {
         **{name: None for name in texts if name not in now},
@@ -363,9 +398,9 @@ def measured(python: Path, count: int, turns: int, seconds: float, scratch: Path
     meanwhile: dict[str, Any] = {}
     everything: dict[str, str | None] = {name: f"{text} (updated)" for name, text in now.items()}
     for what, side, index, change in (
-        ("ours_1_percent", ours, own, lambda _: (ours.index(whole, own), None)[1]),
+        ("ours_1_percent", ours, own, rebuilt(ours, whole, own)),
         ("theirs_1_percent", quicker, fast, posted(changes, "upsert")),
-        ("ours_all", ours, own, lambda _: (ours.index(retitled, own), None)[1]),
+        ("ours_all", ours, own, rebuilt(ours, retitled, own)),
         ("theirs_all", quicker, fast, posted(everything, "index")),
     ):
         meanwhile[what] = during(side, index, change, seconds)
@@ -441,10 +476,17 @@ def compared(figures: dict[str, Any]) -> list[dict[str, Any]]:
             50,
         ),
         line(
-            "1 % changed",
+            "1 % changed, by a command",
             "s",
             min(seconds["ours_1_percent_build"], seconds["ours_1_percent_add"]),
             seconds["theirs_1_percent_upsert"],
+            None,
+        ),
+        line(
+            "1 % changed, until served",
+            "s",
+            figures["meanwhile"]["ours_1_percent"]["took_s"],
+            figures["meanwhile"]["theirs_1_percent"]["took_s"],
             None,
         ),
         line("start to first answer", "s", ours["ready_s"], min(one["ready_s"] for one in others), 8),
@@ -485,6 +527,7 @@ def disturbed(figures: dict[str, Any]) -> list[dict[str, Any]]:
             "quiet_p99_ms": one["quiet"]["p99_ms"],
             "busy_p99_ms": one["busy"].get("p99_ms"),
             "times": one["busy"]["p99_ms"] / one["quiet"]["p99_ms"] if "p99_ms" in one["busy"] else None,
+            "longest_ms": one["busy"].get("most_ms"),
             "took_s": one["took_s"],
         }
         for what, one in figures["meanwhile"].items()
@@ -525,7 +568,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--peer", type=Path, default=Path(".venv-txtai"), help="txtai's environment")
-    parser.add_argument("--passages", type=int, default=1500)
+    parser.add_argument("--passages", type=int, default=1000)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each load")
     parser.add_argument("--json", type=Path, default=RESULTS / "peers.json")

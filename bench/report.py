@@ -110,11 +110,14 @@ def peers(found: dict[str, Any]) -> Iterator[str]:
             number(one["quiet_p99_ms"]),
             number(one["busy_p99_ms"]) if one["busy_p99_ms"] else "",
             f"{number(one['times'])}×" if one["times"] else "",
+            number(one["longest_ms"]) if one["longest_ms"] else "",
             number(one["took_s"]),
         ]
         for one in found["meanwhile"]
     ]
-    yield from table(["", "failed", "p99 quiet, ms", "p99 meanwhile, ms", "slower", "the change, s"], rows)
+    yield from table(
+        ["", "failed", "p99 quiet, ms", "p99 meanwhile, ms", "slower", "longest, ms", "the change, s"], rows
+    )
 
 
 def picture(found: dict[str, Any]) -> str:
