@@ -76,9 +76,10 @@ def peers(found: dict[str, Any]) -> Iterator[str]:
         f"The same {figures['passages']:,} passages of {figures['articles']} articles, the same weights "
         "(all-MiniLM-L6-v2), in one run, turn by turn. txtai indexes and serves as its documentation has it "
         "(hybrid search with content, FAISS, its own API on uvicorn), and once more computing in bfloat16, "
-        "which Dateline does too, and once with a worker for each core; of these the best counts in each "
-        "line. Every question is asked once. Dateline's figures hold what txtai does not do: reading and "
-        "cleaning articles, telling copies apart, dates and quotations, late interaction, highlights."
+        "which Dateline does too; both serve with one worker and with one for each core. The best of either "
+        "counts in each line. Every question is asked once. Dateline's figures hold what txtai does not do: "
+        "reading and cleaning articles, telling copies apart, dates and quotations, late interaction, "
+        "highlights."
     )
     yield ""
     yield from conditions(found["conditions"])
