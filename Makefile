@@ -125,4 +125,4 @@ demo-openwebui: $(VENV)/.installed ## ask through Open WebUI in Chromium, and pi
 		--dateline $(BIN)/dateline --chromium $(CHROMIUM)
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) $(WEBUI_VENV) $(TXTAI_VENV) $(BENCH_DATA) index index-eval dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) $(WEBUI_VENV) $(TXTAI_VENV) bench-data index index-eval dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -18,7 +18,7 @@ from indexer.sources import Intake, Offer, read
 
 EVAL = Path(os.environ.get("DATELINE_EVAL", "../shared/eval"))
 SEEDS = Path(__file__).resolve().parents[1] / "seeds"
-WORDS = 36  # of a passage: 60 tokens with its title and day
+WORDS = 22  # of a passage: 60 tokens with its title and day
 FIRST_DAY, DAYS = date(2015, 1, 1), 3652
 _SYLLABLES = [first + last for first in "bdfgklmnprstvz" for last in ("a", "en", "i", "or", "u", "ash")]
 

@@ -291,7 +291,7 @@ def measured(folder: IndexFolder, made: Made, count: int, empty_mb: float, secon
     by_part: defaultdict[str, int] = defaultdict(int)
     for name, facts in files.items():
         by_part[name.split("/")[0].split(".")[0]] += facts["bytes"]
-    ours = Dateline(Path())
+    ours = Dateline()
     with ours.serving(folder.path) as (pid, port, ready_s):
         load(ours, port, 1, 2.0, seed=40)
         http = dataclasses.asdict(load(ours, port, 1, seconds, seed=41))
@@ -314,7 +314,7 @@ def empty_mb(data: Path, encoder: Path, said: list[str], made: Made) -> float:
     folder = IndexFolder(data / "index-1")
     if not folder.ids():
         build(folder, encoder, said, made, 1)
-    ours = Dateline(Path())
+    ours = Dateline()
     with ours.serving(folder.path) as (pid, port, _):
         load(ours, port, 16, 3.0, seed=40)
         return resident_mb(pid)
