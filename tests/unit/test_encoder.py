@@ -414,6 +414,25 @@ def test_an_inference_that_fails_costs_its_text_alone(
     assert encoder.encode_passages(texts).shape == (len(texts), 384)
 
 
+def test_questions_at_once_get_the_vectors_that_they_get_alone(encoder: Encoder) -> None:
+    """Whatever length they have, in whatever order they come, and whoever is asked for beside them."""
+    questions = [" ".join(f"word{at}" for at in range(count)) for count in range(1, 25)] * 2
+    alone = [encoder._encode_query(question) for question in questions]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(encoder._encode_query, questions))
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_allclose(one.vector, other.vector, atol=1e-6)
+        np.testing.assert_allclose(one.tokens, other.tokens, atol=1e-6)
+        assert one.spans == other.spans
+
+
+def test_a_question_alone_is_read_as_one_of_many(encoder: Encoder) -> None:
+    """Its weights are rounded to a byte, and it is padded; both graphs come of the same network."""
+    questions = [text for text in TEXTS if text]
+    alone = np.stack([encoder.encode_query(question).vector for question in questions])
+    assert cosines(alone, encoder.encode_queries(questions)).min() > 0.998
+
+
 def _failing(request: Any) -> None:
     request.wait()
     raise RuntimeError("broken")
