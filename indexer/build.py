@@ -344,7 +344,9 @@ def _write_vectors(
             codes: dict[int, Codes] = {}
             if base:
                 kept = {row: old for row, old in window if old is not None}
-                vectors[[row - start for row in kept]] = base.vectors.vectors(np.array([*kept.values()], dtype=np.int64))
+                vectors[[row - start for row in kept]] = base.vectors.vectors(
+                    np.array([*kept.values()], dtype=np.int64)
+                )
                 codes = {row: base.tokens.codes(old) for row, old in kept.items()} if base.tokens else {}
             texts = [encoded_text(article, passage.span) for passage, article in corpus.read(new)]
             for at, encoded in encoder.stream_passages(texts):
