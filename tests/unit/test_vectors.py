@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import faiss
@@ -50,7 +51,7 @@ def linked(source: Path, target: Path) -> Path:
 def best(vectors: Vectors, asked: Vectors, k: int, allowed: Mask | None = None) -> list[int]:
     rows = np.arange(len(vectors)) if allowed is None else np.flatnonzero(allowed)
     cosines = vectors[rows] @ asked
-    return rows[np.argsort(-cosines, kind="stable")[:k]].tolist()
+    return [int(row) for row in rows[np.argsort(-cosines, kind="stable")[:k]]]
 
 
 def recall(index: VectorIndex, asked: Vectors, k: int, allowed: Mask | None = None) -> float:
@@ -287,7 +288,9 @@ def no_index(path: Path) -> None:
 
 @pytest.mark.parametrize("harm", [other_type, other_lists, shortened, emptied, no_index, Path.unlink])
 @pytest.mark.parametrize("file", ["segments.json", "000001.vectors", "000001.lists"])
-def test_what_the_writer_does_not_make_is_refused(large: Path, tmp_path: Path, harm, file: str) -> None:
+def test_what_the_writer_does_not_make_is_refused(
+    large: Path, tmp_path: Path, harm: Callable[[Path], None], file: str
+) -> None:
     folder = tmp_path / "index"
     folder.mkdir()
     for path in large.iterdir():
