@@ -264,6 +264,9 @@ class _Opened:
         k = min(k, count)
         if k <= 0:
             return np.empty(0, np.int64), np.empty(0, np.float32)
+        # For this thread alone. A scan of FAISS's gathers its threads even for one question, and waits
+        # 15 ms for one that another process has put off its core.
+        faiss.omp_set_num_threads(1)
         if allowed is not None and count <= _FEW_ALLOWED:
             return self._best_of(np.flatnonzero(allowed), vector, k)
         bitmap = None if allowed is None else np.packbits(allowed, bitorder="little")
@@ -348,9 +351,9 @@ def _header(dimension: int, passages: int) -> bytes:
     return empty[:8] + count + empty[16:-8] + size
 
 
-def _lists_index(centroids: Vectors) -> Any:
+def _lists_index(centroids: Vectors) -> Any:  # noqa: ANN401  likewise
     lists, dimension = centroids.shape
-    quantizer = faiss.IndexFlatIP(dimension)
+    quantizer: Any = faiss.IndexFlatIP(dimension)
     quantizer.add(centroids)
     index: Any = faiss.IndexIVFRaBitQ(quantizer, dimension, lists, faiss.METRIC_INNER_PRODUCT)
     quantizer.this.disown()
@@ -358,16 +361,17 @@ def _lists_index(centroids: Vectors) -> Any:
     return index
 
 
-def _open_lists(path: Path, segment: Segment, dimension: int) -> Any:
+def _open_lists(path: Path, segment: Segment, dimension: int) -> Any:  # noqa: ANN401  likewise
     """Maps a segment's lists; None where it has none.
 
-    read_index builds whatever types a file names, so the names are looked at first, where they stand in a
-    file of ours: the index, the index of its centroids, the lists.
+    read_index builds whatever types a file names, and maps less than it is told of, so both are looked at
+    first, where they stand in a file of ours: the index, the index of its centroids, the lists, the size.
     """
     if not segment.lists:
         return None
     with _refused(path):
-        sample = bytes(faiss.serialize_index(_lists_index(np.zeros((1, dimension), np.float32))))
+        empty = _lists_index(np.zeros((1, dimension), np.float32))
+        sample = bytes(faiss.serialize_index(empty))
         centroids = sample.index(b"IxFI")
         lists = sample.index(b"ilar") + (segment.lists - 1) * dimension * 4
         with path.open("rb") as stream:
@@ -375,6 +379,11 @@ def _open_lists(path: Path, segment: Segment, dimension: int) -> Any:
                 stream.seek(at)
                 if stream.read(len(name)) != name:
                     raise ValueError
+            # Lists, bytes of a code, how the lists' sizes are written, how many numbers that takes.
+            counts = stream.read(28)
+            end = stream.tell() + 8 * int.from_bytes(counts[20:], "little")
+        if path.stat().st_size != end + segment.passages * (empty.code_size + 8):
+            raise ValueError
         index: Any = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
         if (index.d, index.ntotal, index.nlist) != (dimension, segment.passages, segment.lists):
             raise ValueError
@@ -403,7 +412,8 @@ def _learn(folder: Path, segment: Segment, dimension: int) -> Segment:
     opened = _Opened(folder, segment, dimension)
     random = np.random.default_rng(segment.passages)
     lists = round(_LISTS_BY_ROOT * segment.passages**0.5)
-    # A process that serves has its products on one thread; here both cores are wanted.
+    # Whoever searched before has one thread left; here all cores are wanted.
+    faiss.omp_set_num_threads(os.cpu_count() or 1)
     with threadpool_limits(limits=os.cpu_count(), user_api="blas"):
         index = _lists_index(_centroids(opened, lists, random))
         index.train(np.zeros((1, dimension), np.float32))  # the codes need none; it says so in its state
@@ -456,7 +466,7 @@ def _nearest(opened: _Opened, asked: Vectors) -> list[Rows]:
         best, found = faiss.knn(asked, stored, min(_DEEPEST + 1, len(stored)), faiss.METRIC_INNER_PRODUCT)
         scores, rows = np.hstack([scores, best]), np.hstack([rows, found + start])
         order = np.argsort(-scores, axis=1, kind="stable")[:, : _DEEPEST + 1]
-        scores, rows = (np.take_along_axis(each, order, axis=1) for each in (scores, rows))
+        scores, rows = np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
     return list(rows)
 
 
