@@ -340,7 +340,7 @@ def _read(folder: Path) -> tuple[int, list[Segment]]:
         return int(stored["dimension"]), segments
 
 
-def _storage(dimension: int) -> Any:
+def _storage(dimension: int) -> Any:  # noqa: ANN401  FAISS has few types
     return faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
 
 

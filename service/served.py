@@ -149,9 +149,7 @@ class Served:
                 self.refusal = str(error)
                 self._damaged.add(serving.id)
                 try:
-                    other = open_best(
-                        self._index, self._refused, encoder=serving.encoder, known_damaged=self._damaged
-                    )
+                    other = self._open(None, None, serving.encoder)
                 except DatelineError:
                     self.close()
                 else:
@@ -166,7 +164,13 @@ class Served:
     def _open(self, named: str | None, serving: Generation | None, encoder: Encoder | None) -> Generation:
         """Opened, verified and tried out: what cannot serve is refused, and the first user does not wait."""
         if named is None or serving is None:
-            generation = open_best(self._index, self._refused, encoder=encoder, known_damaged=self._damaged)
+            generation = open_best(
+                self._index,
+                self._refused,
+                encoder=encoder,
+                cores=self._cores,
+                known_damaged=self._damaged,
+            )
         else:
             generation = Generation(self._index, named, encoder=encoder, cores=self._cores)
         try:
