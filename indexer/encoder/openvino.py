@@ -33,7 +33,6 @@ _TILE = 16
 # Questions of so many tokens at most are padded to it, and have a graph for this one length: a graph for any
 # length takes 1.4 ms for another length than the last one, as much as for the question itself.
 _QUESTION_TOKENS = 32
-_MOST = 127  # of a weight's byte
 
 
 def convert(network: "torch.nn.Module", example: dict[str, "torch.Tensor"], folder: Path) -> None:
@@ -133,7 +132,7 @@ class OpenVinoRuntime:
         with self._compiling:
             if self._question is None:
                 length = min(_QUESTION_TOKENS, self._max_tokens)
-                model = _with_weights_in_bytes(self._core.read_model(self._graph))
+                model = self._core.read_model(self._graph)
                 model.reshape({_IDS: [1, length], _MASK: [1, length]})
                 words = _cut_words(model)
                 request = self._compile(model, streams=1).create_infer_request()
@@ -148,7 +147,6 @@ class OpenVinoRuntime:
             {
                 # bf16 where the CPU computes in it: twice as fast at a cosine of .9999
                 hint.inference_precision: ov.Type.bf16 if has_bf16 else ov.Type.f32,
-                hint.dynamic_quantization_group_size: 0,  # bytes are for weights alone
                 properties.num_streams: streams,
                 properties.inference_num_threads: self._threads,
             },
@@ -187,26 +185,6 @@ class _Question:
 def cores() -> int:
     """Those that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _with_weights_in_bytes(model: ov.Model) -> ov.Model:
-    """The graph with the weights of its products rounded to a byte, each output with a scale of its own; they
-    are unpacked where they are used. A short question takes as long as its weights take to read."""
-    for product in model.get_ordered_ops():
-        if product.get_type_name() != "MatMul":
-            continue
-        stored = _without_conversion(product.input_value(1).get_node())
-        if stored.get_type_name() != "Constant":
-            continue
-        weights = stored.data.astype(np.float32)
-        inputs = 1 if product.get_attributes()["transpose_b"] else 0
-        scale = np.maximum(np.abs(weights).max(axis=inputs, keepdims=True) / _MOST, np.finfo(np.float16).tiny)
-        rounded = np.rint(weights / scale).astype(np.int8)
-        scaled = opset.multiply(
-            opset.convert(opset.constant(rounded), "f16"), opset.constant(scale.astype(np.float16))
-        )
-        product.input(1).replace_source_output(opset.convert(scaled, "f32").output(0))
-    return model
 
 
 def _cut_words(model: ov.Model) -> npt.NDArray[np.floating] | None:

@@ -427,10 +427,10 @@ def test_questions_at_once_get_the_vectors_that_they_get_alone(encoder: Encoder)
 
 
 def test_a_question_alone_is_read_as_one_of_many(encoder: Encoder) -> None:
-    """Its weights are rounded to a byte, and it is padded; both graphs come of the same network."""
+    """It has a graph of its own, and is padded."""
     questions = [text for text in TEXTS if text]
     alone = np.stack([encoder.encode_query(question).vector for question in questions])
-    assert cosines(alone, encoder.encode_queries(questions)).min() > 0.998
+    assert cosines(alone, encoder.encode_queries(questions)).min() > 0.9995
 
 
 def _failing(request: Any) -> None:
