@@ -28,7 +28,7 @@ from typing import IO, Any
 
 from indexer.errors import DamagedError, LockedError, NoIndexError, UsageError
 
-FORMAT = 3
+FORMAT = 4
 _MANIFEST = "manifest.json"
 _ID = re.compile(r"\d{6,}-[0-9a-f]{8}")
 _STAGING = ".building-"
