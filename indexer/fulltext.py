@@ -19,8 +19,7 @@ _ANALYZER = "english"
 _HEAP = 128 << 20  # bytes buffered before tantivy writes a segment
 _LITTLE_HEAP = 16 << 20  # the least that tantivy takes
 _LOCKS = ".tantivy-*.lock"
-_MOST_READ = 400_000  # passages of a question's words that are read for the sake of the common ones too,
-_SHARE_READ = 0.4  # or such a share of the collection
+_MOST_READ = 400_000  # places of all words of a question up to which common ones are read like the others
 _WEIGHED = 400  # passages for which the words left out are counted
 _LONG = 366  # days of a filter that may let through much of a collection
 _LOOKED_AT = 3  # times as many passages as are wanted, before such a filter is asked
@@ -263,9 +262,8 @@ class FullTextIndex:
         """The words by which passages are found, and those that are left out for what they cost."""
         words.sort(key=lambda word: (word[1] in _BITS, word[2]))
         read = accumulate(count for _, _, count in words)
-        affordable = max(_MOST_READ, _SHARE_READ * len(self))
         leading = sum(
-            not place or word[1] not in _BITS or places <= affordable
+            not place or word[1] not in _BITS or places <= _MOST_READ
             for place, (word, places) in enumerate(zip(words, read, strict=True))
         )
         return words[:leading], words[leading:]

@@ -254,6 +254,16 @@ def test_a_question_of_function_words_finds_who_uses_them(crowd: FullTextIndex) 
     assert len(found(crowd, "is it the?", k=20)) == 20
 
 
+def test_common_words_that_do_not_lead_still_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("indexer.fulltext._MOST_READ", 0)
+    with FullTextWriter(tmp_path / "index") as writer:
+        for row in range(40):
+            text = f"ferry {'with' if row % 3 == 0 else 'town'}"
+            writer.add(row, text, Article("a", text, ""))
+    rows = found(FullTextIndex(tmp_path / "index"), "who came with the ferry", k=14)
+    assert set(rows) == set(range(0, 40, 3))
+
+
 VOCABULARY = "bridge ferry crowns the narrows town captain vote".split()
 
 
