@@ -68,6 +68,7 @@ bench: $(VENV)/.installed ## time encoding against sentence-transformers, starti
 	$(BIN)/python bench/encode.py
 	$(BIN)/dateline index build seeds
 	$(BIN)/python bench/start.py
+	$(BIN)/python bench/search.py --workers 1 2
 	$(BIN)/python bench/chat.py
 	$(BIN)/python bench/page.py
 
