@@ -72,6 +72,7 @@ bench: $(VENV)/.installed ## time encoding, starting, chats, the page, costs; co
 	$(BIN)/python bench/encode.py
 	$(BIN)/dateline index build seeds
 	$(BIN)/python bench/start.py
+	$(BIN)/python bench/search.py --workers 1 2
 	$(BIN)/python bench/chat.py
 	$(BIN)/python bench/page.py
 	$(BIN)/python bench/cost.py

@@ -4,7 +4,8 @@
 
 Starts `dateline serve` for each number of workers and asks it questions that never repeat, made of those of
 newsquiz below DATELINE_EVAL. Prints the medians of the turns: times of a question, questions a second, what
-of a core the clients took, and the service's memory (PSS: what its processes share counts once).
+of a core the clients took, the service's own time on the processors for a question, which says most on a busy
+machine, and its memory (PSS: what its processes share counts once).
 """
 
 import argparse
@@ -57,7 +58,9 @@ def main() -> None:
     if not QUESTIONS.is_file():
         print(f"skipped: there is no {QUESTIONS} (DATELINE_EVAL names the folder of judged collections)")
         return
-    print("workers clients    p50 ms    p95 ms    p99 ms       1/s  failed  client's core    KB each")
+    print(
+        "workers clients    p50 ms    p95 ms    p99 ms       1/s  failed  client's core    KB each    CPU ms"
+    )
     for workers in asked.workers:
         questions = distinct_questions(QUESTIONS)
         options = ("--workers", str(workers)) if workers > 1 else ()
@@ -67,12 +70,16 @@ def main() -> None:
                 return f"http://127.0.0.1:{port}/v1/search?q={quote(question)}"
 
             measure(url, questions, 2 * workers, WARM_S)
-            turns = [
-                [measure(url, questions, clients, asked.seconds) for clients in asked.clients]
-                for _ in range(asked.turns)
-            ]
-            for figures in zip(*turns, strict=True):
-                show(workers, figures)
+            turns = []
+            for _ in range(asked.turns):
+                turn = []
+                for clients in asked.clients:
+                    before = cpu_s(pid)
+                    figures = measure(url, questions, clients, asked.seconds)
+                    turn.append((figures, (cpu_s(pid) - before) * 1000 / figures.requests))
+                turns.append(turn)
+            for measured in zip(*turns, strict=True):
+                show(workers, measured)
             processes = tree(pid)
             print(
                 f"{workers:7} memory: {sum(map(proportional_mb, processes)):.0f} MB PSS, "
@@ -80,14 +87,25 @@ def main() -> None:
             )
 
 
-def show(workers: int, figures: tuple[Figures, ...]) -> None:
+def cpu_s(pid: int) -> float:
+    """What a process and all below it have had of the processors."""
+    ticks = 0
+    for one in tree(pid):
+        fields = Path(f"/proc/{one}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def show(workers: int, measured: tuple[tuple[Figures, float], ...]) -> None:
     def median(name: str) -> float:
-        return float(statistics.median(getattr(one, name) for one in figures))
+        return float(statistics.median(getattr(one, name) for one, _ in measured))
 
     print(
-        f"{workers:7} {figures[0].clients:7} {median('p50_ms'):9.2f} {median('p95_ms'):9.2f}"
-        f" {median('p99_ms'):9.2f} {median('per_second'):9.1f} {sum(one.failed for one in figures):7}"
+        f"{workers:7} {measured[0][0].clients:7} {median('p50_ms'):9.2f} {median('p95_ms'):9.2f}"
+        f" {median('p99_ms'):9.2f} {median('per_second'):9.1f} {sum(one.failed for one, _ in measured):7}"
         f" {median('client_cpu'):14.0%} {median('bytes_each') / 1024:10.1f}"
+        f" {statistics.median(cpu for _, cpu in measured):9.2f}",
+        flush=True,
     )
 
 

@@ -95,13 +95,15 @@ def test_all_workers_end_when_the_service_is_told_to(mortal: Server) -> None:
     _, said = mortal.process.communicate(timeout=30)
     assert mortal.process.returncode == 0
     assert said.count("Finished server process") == 2
-    assert not any(Path(f"/proc/{one}").exists() for one in workers)
+    assert not any(Path(f"/proc/{one}/exe").exists() for one in workers)
 
 
 def test_no_worker_outlives_a_service_that_is_killed(mortal: Server) -> None:
+    with ExitStack() as opened:
+        workers = list(a_client_of_each(mortal, opened))
     mortal.process.kill()
-    mortal.await_logs("Finished server process")
-    mortal.await_logs("Finished server process")
+    mortal.process.communicate(timeout=30)  # until nobody holds its stderr any more
+    assert not any(Path(f"/proc/{one}/exe").exists() for one in workers)
 
 
 def test_workers_that_cannot_serve_end_the_service(tmp_path: Path, seed_index: Path) -> None:
