@@ -51,16 +51,16 @@ _MOST_LEARNT_FROM = 400_000
 _LEARNT_FROM_A_LIST = 64
 
 # The least effort that reaches the recall is kept: (share of the lists, rows scored for each one wanted).
-_RECALL = {10: 0.98, 100: 0.97}
+# Real questions lose a little more than made ones where they are of another kind than the passages.
+_RECALL = {10: 0.99, 100: 0.98}
 _DEEPEST = max(_RECALL)
 _EFFORTS = (
     *((1 / 128, 8), (1 / 64, 8), (1 / 32, 8), (1 / 16, 8), (1 / 8, 8)),
     *((1 / 8, 16), (1 / 4, 16), (1 / 2, 32), (1.0, 64)),
 )
 _QUESTIONS = 256
-_DRIFT = 0.7
 # Where few rows are allowed, the nearest of them lie farther off: in more lists.
-_FILTERED_LISTS, _FILTERED_DEPTH = 0.8, 2
+_FILTERED_LISTS, _FILTERED_DEPTH = 0.6, 2
 
 _NO_INDEX = "is no vector index of this version; run: dateline index build"
 
@@ -405,9 +405,10 @@ def _kept(sizes: list[int], added: int) -> int:
 def _learn(folder: Path, segment: Segment, dimension: int) -> Segment:
     """Writes a segment's lists, and finds the effort that searching them takes.
 
-    Questions are made of vectors: q = p + 0.7 (b - c) of three random passages, brought to norm 1, and p
-    itself is not looked for. That lies about as far from passages as real questions do, and finds them as
-    hard to the third digit, or a little harder.
+    Questions are made of vectors: q = p + b - c of three random passages, brought to norm 1, and p itself
+    is not looked for. That lies a little farther from passages than real questions do (the best at .59, not
+    .66, of a million). With 1/64 of the lists of a million they have a recall@10 of .995 (recall@100 .976);
+    real questions have .999 (.99) over news, and .975 (.97) the claims of SciFact.
     """
     opened = _Opened(folder, segment, dimension)
     random = np.random.default_rng(segment.passages)
@@ -452,7 +453,7 @@ def _questions(opened: _Opened, random: np.random.Generator) -> tuple[Vectors, R
     """Made questions, (n, dim), and the rows that they were made of."""
     count = min(_QUESTIONS, len(opened))
     own, plus, minus = (random.choice(len(opened), count, replace=False) for _ in range(3))
-    asked = opened.vectors(own) + np.float32(_DRIFT) * (opened.vectors(plus) - opened.vectors(minus))
+    asked = opened.vectors(own) + opened.vectors(plus) - opened.vectors(minus)
     asked /= np.maximum(np.linalg.norm(asked, axis=1, keepdims=True), np.float32(1e-9))
     return asked, own
 
