@@ -17,6 +17,7 @@ is a fifth of the first.
 """
 
 import json
+import mmap
 import os
 import shutil
 from dataclasses import asdict, dataclass, replace
@@ -245,9 +246,11 @@ class _Opened:
             if found != header or path.stat().st_size != len(header) + segment.passages * width:
                 raise ValueError
             self._scan: Any = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-            self._codes: Codes = np.memmap(
-                path, np.uint8, "r", offset=len(header), shape=(segment.passages, width)
-            )
+            with path.open("rb") as stream:
+                mapped = mmap.mmap(stream.fileno(), 0, prot=mmap.PROT_READ)
+            if segment.lists:
+                mapped.madvise(mmap.MADV_RANDOM)  # or each row that is scored would read its neighbours
+            self._codes: Codes = np.frombuffer(mapped, np.uint8, offset=len(header)).reshape(-1, width)
         self._lists: Any = _open_lists(folder / segment.lists_file, segment, dimension)
         self._dimension = dimension
         self.segment = segment
