@@ -203,7 +203,7 @@ def measure(
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--passages", type=int, nargs="+", default=[10_000, 50_000, 100_000])
+    parser.add_argument("--passages", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--data", type=Path, default=EVAL)
     parser.add_argument("--work", type=Path, default=Path("index-eval"))

@@ -17,6 +17,7 @@ is a fifth of the first.
 """
 
 import json
+import mmap
 import os
 import shutil
 from dataclasses import asdict, dataclass, replace
@@ -35,16 +36,16 @@ from indexer.models import Mask, Rows, Scores, Vector, Vectors
 Codes = npt.NDArray[np.uint8]
 """(n, 2 * dim): vectors in f16, as bytes."""
 
-EXACT_UP_TO = 50_000
-"""Passages up to which a segment is scanned whole: 1.2 ms then, and no list has to be learnt."""
+EXACT_UP_TO = 30_000
+"""Passages up to which a segment is scanned whole: half a millisecond, and no list has to be learnt."""
 _FEW_ALLOWED = 20_000  # allowed rows up to which just these are scored
 
 _LIST = "segments.json"
 _REST_MAY_BE = 0.2  # of the first segment, before all are made one
 _BATCH = 1 << 16
 
-# How a large segment is learnt: lists by the square root of its passages, as is usual; k-means ends early,
-# for more turns gained nothing that is measured here.
+# How a large segment is learnt: lists by the square root of its passages, as is usual; few turns of k-means,
+# which is more than half of the time that it takes.
 _LISTS_BY_ROOT = 4
 _TURNS = 8
 _MOST_LEARNT_FROM = 400_000
@@ -60,7 +61,7 @@ _EFFORTS = (
 )
 _QUESTIONS = 256
 # Where few rows are allowed, the nearest of them lie farther off: in more lists.
-_FILTERED_LISTS, _FILTERED_DEPTH = 0.6, 2
+_FILTERED_LISTS, _FILTERED_DEPTH = 0.5, 2
 
 _NO_INDEX = "is no vector index of this version; run: dateline index build"
 
@@ -245,9 +246,11 @@ class _Opened:
             if found != header or path.stat().st_size != len(header) + segment.passages * width:
                 raise ValueError
             self._scan: Any = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-            self._codes: Codes = np.memmap(
-                path, np.uint8, "r", offset=len(header), shape=(segment.passages, width)
-            )
+            with path.open("rb") as stream:
+                mapped = mmap.mmap(stream.fileno(), 0, prot=mmap.PROT_READ)
+            if segment.lists:
+                mapped.madvise(mmap.MADV_RANDOM)  # or each row that is scored would read its neighbours
+            self._codes: Codes = np.frombuffer(mapped, np.uint8, offset=len(header)).reshape(-1, width)
         self._lists: Any = _open_lists(folder / segment.lists_file, segment, dimension)
         self._dimension = dimension
         self.segment = segment

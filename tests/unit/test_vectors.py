@@ -33,7 +33,7 @@ def topics(count: int, seed: int) -> Vectors:
     return unit
 
 
-def write(folder: Path, vectors: Vectors, *, exact_up_to: int = 50_000, batch: int = 1000) -> VectorWriter:
+def write(folder: Path, vectors: Vectors, *, exact_up_to: int = 30_000, batch: int = 1000) -> VectorWriter:
     with VectorWriter(folder, vectors.shape[1], exact_up_to=exact_up_to) as writer:
         for start in range(0, len(vectors), batch):
             writer.add(vectors[start : start + batch])
@@ -131,7 +131,7 @@ def test_nothing_is_found_where_nothing_is_allowed(stored: tuple[VectorIndex, Ve
     assert rows.shape == scores.shape == (0,)
 
 
-@pytest.mark.parametrize("exact_up_to", [50_000, 100])
+@pytest.mark.parametrize("exact_up_to", [30_000, 100])
 def test_more_than_there_are_gives_all(tmp_path: Path, exact_up_to: int) -> None:
     vectors = unit_vectors(203, 16, seed=1)
     write(tmp_path / "v", vectors, exact_up_to=exact_up_to)
@@ -193,7 +193,7 @@ def test_filters_leave_the_first_of_what_is_allowed(
         assert recall(index, topics(50, seed=6), 10, mask) >= 0.97
 
 
-@pytest.mark.parametrize("exact_up_to", [50_000, 1000])
+@pytest.mark.parametrize("exact_up_to", [30_000, 1000])
 def test_a_grown_index_is_as_good_as_one_built_at_once(tmp_path: Path, exact_up_to: int) -> None:
     vectors = topics(5000, seed=2)
     folder = tmp_path / "0"
