@@ -1,6 +1,5 @@
 """The only door to tantivy: which passages hold a question's words (BM25)."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from functools import cache, lru_cache
@@ -74,28 +73,6 @@ def _stemmer() -> tantivy.TextAnalyzer:
 def stems(text: str) -> list[str]:
     """The words of a text as any index knows them (folded, stemmed), in order."""
     return list(_stemmer().analyze(text))
-
-
-@lru_cache(1 << 15)
-def _stem(word: str) -> str | None:
-    """The term of one lower-case word; None where it is too long to be one."""
-    return next(iter(stems(word)), None)
-
-
-@lru_cache(64)
-def _beginning(terms: frozenset[str]) -> re.Pattern[str]:
-    """Finds the words that can be forms of the terms. A form begins as its term does but for the last letter
-    ("sky", "skies"), or the last two of three ("vie", "vying")."""
-    beginnings = {
-        re.escape(term[: max(1, min(_TOLD_BY, len(term) - (2 if term.endswith("ie") else 1)))])
-        for term in terms
-    }
-    return re.compile(f"(?:{'|'.join(sorted(beginnings))})[0-9a-z]*" if beginnings else "(?!)")
-
-
-_TOLD_BY = 4  # letters
-# Letters and digits that are not ASCII: all but the signs of English newspapers.
-_FOREIGN = re.compile(r"[^\x00-\x7f\xa0-\xa9\xab-\xb1\xb4\xb6-\xb8\xbb\xbf\u2000-\u2064\u20a0-\u20bf]")
 
 
 def _schema() -> tantivy.Schema:
@@ -214,19 +191,9 @@ class FullTextIndex:
 
     def occurrences(self, text: str, terms: set[str]) -> Iterator[tuple[str, Span]]:
         """Every place where one of the terms stands in the text, whatever its form."""
-        if _FOREIGN.search(text):
-            for token in self._analyzer.pre_tokenize(text).tokens:
-                if token.text in terms:
-                    yield token.text, Span(token.char_offset_from, token.char_offset_to)
-            return
-        # Of English words only those are analysed that begin as a term does, and each once.
-        lowered = text.lower()
-        for match in _beginning(frozenset(terms)).finditer(lowered):
-            start, end = match.span()
-            if start and lowered[start - 1].isalnum():
-                continue
-            if (term := _stem(match[0])) in terms:
-                yield term, Span(start, end)
+        for token in self._analyzer.pre_tokenize(text).tokens:
+            if token.text in terms:
+                yield token.text, Span(token.char_offset_from, token.char_offset_to)
 
     def search(
         self, terms: Sequence[str], k: int, filters: Filters, asked: Iterable[tuple[date, date]] = ()
