@@ -567,7 +567,7 @@ def conditions(python: Path | None = None) -> dict[str, Any]:
         }
     return {
         "date": datetime.now(UTC).isoformat(timespec="minutes"),
-        "machine": f"{model}, {platform.platform()}",
+        "machine": f"{model}, {platform.system()} {platform.machine()}",
         "cores": CORES,
         "python": platform.python_version(),
         "load_average": os.getloadavg(),

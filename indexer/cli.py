@@ -1,6 +1,7 @@
 """`dateline index`: building and keeping an index from the command line."""
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -64,6 +65,7 @@ ReportOption = Annotated[
         show_default="report.jsonl in the generation",
     ),
 ]  # fmt: skip
+_GIVES_WAY = 10  # steps of the system's priority, so that a service on this machine goes first
 _WARNINGS = 20  # on the terminal; the report has all
 
 
@@ -298,6 +300,7 @@ def _run(
 ) -> None:
     folder = IndexFolder(settings.index)
     folder.check_free()
+    os.nice(_GIVES_WAY)
     # Imported here, so that the commands that only read start in half the time.
     from indexer.build import Change, Recipe, build  # noqa: PLC0415
     from indexer.generation import REPORT  # noqa: PLC0415
