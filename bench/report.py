@@ -23,6 +23,7 @@ _STYLE = (
     ".tick{stroke:#e6edf3}}"
 )
 _ON_PAPER = 10_000_000  # passages
+_LEAST_FOR_PAPER = 1_000_000  # measured, before more is said of what is larger
 
 INTRODUCTION = """# Benchmarks
 
@@ -212,7 +213,7 @@ def scale(found: dict[str, Any]) -> Iterator[str]:
     ]
     head = ["passages, kept", "pass", "recall@10", "lists", "dense p50, ms", "hybrid p50, ms"]
     yield from table([*head, "hybrid p99, ms"], rows)
-    if len(sizes) > 1:
+    if len(sizes) > 1 and sizes[-1]["passages"] >= _LEAST_FOR_PAPER:
         yield from on_paper(sizes[-2], sizes[-1])
 
 
