@@ -153,7 +153,7 @@ def _ours(folder: Path, stored: npt.NDArray[np.float16]) -> tuple[Search, float]
     with VectorWriter(folder, stored.shape[1]) as writer:
         for start in range(0, len(stored), BLOCK):
             writer.add(stored[start : start + BLOCK].astype(np.float32))
-    print(f"  {writer.facts['segments']}")
+    print(f"  {VectorIndex.open(folder).segments}")
     index = VectorIndex.open(folder)
     lists = [folder / f"{one.name}.lists" for one in index.segments if one.lists]
     size = sum(path.stat().st_size for path in lists) or 2 * stored.size

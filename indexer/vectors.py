@@ -157,8 +157,6 @@ class VectorWriter:
         Raises DamagedError where the folder holds something else, ValueError where its vectors are of
         another dimension.
         """
-        self.facts: dict[str, Any] = {}
-        """After a clean end: the number of passages, and each segment as it was measured."""
         self._folder = folder
         self._dimension = dimension
         self._exact_up_to = exact_up_to
@@ -209,10 +207,6 @@ class VectorWriter:
         path = self._folder / _LIST
         path.unlink(missing_ok=True)  # the file may be another index's as well
         path.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
-        self.facts = {
-            "passages": sum(one.passages for one in self._segments),
-            "segments": [asdict(one) for one in self._segments],
-        }
 
     def _merge(self, segments: list[Segment]) -> Segment:
         """One segment of several, whose files leave the folder."""

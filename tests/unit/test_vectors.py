@@ -140,8 +140,9 @@ def test_more_than_there_are_gives_all(tmp_path: Path, exact_up_to: int) -> None
 
 
 def test_an_index_may_be_empty_and_grow_from_there(tmp_path: Path) -> None:
-    assert write(tmp_path / "v", unit_vectors(0, 8, seed=1)).facts == {"passages": 0, "segments": []}
+    write(tmp_path / "v", unit_vectors(0, 8, seed=1))
     index = VectorIndex.open(tmp_path / "v")
+    assert index.segments == []
     assert (len(index), index.dimension) == (0, 8)
     assert index.search(unit_vectors(1, 8, seed=1)[0], 5)[0].shape == (0,)
     assert index.vectors(np.empty(0, np.int64)).shape == (0, 8)
