@@ -23,7 +23,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-heavy test-clients vendor check format lint types layers bench bench-peers bench-scale quality volume screenshots demo-openwebui clean
+.PHONY: help run test test-heavy torture test-clients vendor check format lint types layers bench bench-peers bench-scale quality volume screenshots demo-openwebui clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,6 +44,9 @@ test: $(VENV)/.installed ## run the tests
 
 test-heavy: $(VENV)/.installed ## run the tests that are left out of it for their time
 	$(BIN)/python -m pytest -m heavy
+
+torture: $(VENV)/.installed ## hold the promises of docs/operations.md to all their tries (an hour and a half)
+	$(BIN)/python -m pytest tests/torture --all-tries
 
 test-clients: $(VENV)/.installed ## try the clients for Node, from npm (Node 22 or newer; else name one: NODE=…)
 	npm ci --prefix tests/clients --no-audit --no-fund

@@ -13,6 +13,11 @@ from indexer.generation import Generation, open_best
 from indexer.settings import DEFAULT_MODEL
 from indexer.sources import Intake, Offer
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all-tries", action="store_true", help="tests/torture: every try, not a few")
+
+
 ROOT = Path(__file__).resolve().parents[1]
 SEEDS = ROOT / "seeds"
 QUESTIONS = ROOT / "tests" / "quality" / "seeds"
