@@ -70,15 +70,20 @@ def create_app(settings: Settings, collections: Collections) -> FastAPI:
         docs_url=None,  # Swagger's page would fetch its scripts from elsewhere
         redoc_url=None,
     )
-    admission = Admission(places=settings.cores + settings.queue, deadline_s=settings.deadline_s)
+    admission = Admission(
+        cores=settings.cores,
+        queue=settings.queue,
+        lasting_queue=settings.lasting_queue,
+        deadline_s=settings.deadline_s,
+    )
     here = State(settings, collections, Answerer(settings), Recorder(), Rebuilds(settings), admission)
     app.state.dateline = here
     mcp_endpoint = McpEndpoint(here)
     app.router.routes.append(Route("/mcp", mcp_endpoint))
     app.mount("/static", GZipMiddleware(PageFiles()))
     app.add_middleware(_BodyLimit, max_bytes=settings.max_body_bytes)
-    app.add_middleware(Admitted, admission=admission)
     app.add_middleware(_WhileConnected)
+    app.add_middleware(Admitted, admission=admission)
     app.add_middleware(_Recorded, recorder=here.recorder)
     problems.install(app)
     for routes in (

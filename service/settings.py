@@ -48,8 +48,11 @@ class Settings(IndexSettings):
         int, Field(ge=1024, le=1 << 30, description="the largest request body taken")
     ] = 1 << 20
     queue: Annotated[
-        int, Field(ge=0, le=10_000, description="requests that wait their turn; beyond them one is refused")
-    ] = 4
+        int, Field(ge=0, le=10_000, description="requests that may wait for their turn; others are refused")
+    ] = 32
+    lasting_queue: Annotated[
+        int, Field(ge=0, le=10_000, description="as many of them once there has been a queue for a second")
+    ] = 0
     deadline_s: Annotated[
         float, Field(gt=0, le=3600, description="seconds after which a request without an answer is given up")
     ] = 60.0

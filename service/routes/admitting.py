@@ -29,13 +29,13 @@ class Admitted:
             await self._app(scope, receive, send)
             return
         admission = self._admission
-        if admission.full:
-            admission.refused += 1
+        working = CancelScope()
+        visit = Visit(admission, working)
+        if admission.refuses() if _has_body(scope) else not visit.enter():
             await self._full(scope, receive, send)
             return
         full = False
-        with CancelScope() as working:
-            visit = Visit(admission, working)
+        with working:
 
             async def received() -> Message:
                 nonlocal full
@@ -52,13 +52,10 @@ class Admitted:
                 await send(message)
 
             try:
-                if not _has_body(scope):
-                    visit.enter()
                 await self._app(scope, received, began)
             finally:
                 visit.leave()
         if working.cancelled_caught:
-            admission.refused += full
             admission.late += not full
             await (self._full if full else self._late)(scope, receive, send)
 
