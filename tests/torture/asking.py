@@ -1,9 +1,12 @@
 """Asks a service from a process of its own, at a rate whatever it answers or from so many clients in turn.
 
-    python asking.py '{"url": "http://127.0.0.1:8000", "paths": ["/v1/search?q=bridge"], "rate": 400, "seconds": 5}'
+    python asking.py '{"url": "http://127.0.0.1:8000", "paths": ["/v1/search?q=bridge"], "rate": 400,
+        "seconds": 5}'
 
 prints as JSON, one list for each kind: the milliseconds of what was accepted, refused, and of looks at
-/healthz; what failed; and of every accepted answer its generation and the articles that it shows.
+/healthz; what failed; and how many answers there were of each generation with each set of articles. It ends
+when it is told to by `seconds`, `count` or the end of stdin (`"until_eof": true`), and where the service is
+no longer there (`"until_gone": true`). With `"apart": true` every request has a connection of its own.
 """
 
 import asyncio
@@ -11,9 +14,9 @@ import itertools
 import json
 import os
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +25,7 @@ from urllib.parse import urlsplit
 import httptools
 import uvloop
 
+OK, BUSY = 200, 503
 _HEALTH_EVERY_S = 0.01
 
 
@@ -66,6 +70,7 @@ class Client(asyncio.Protocol):
         return await self._answer
 
     def close(self) -> None:
+        self.open = False
         self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -94,93 +99,107 @@ class Client(asyncio.Protocol):
             self._answer.set_result(self._parser.get_status_code())
 
 
-async def asked(spec: dict[str, Any]) -> Told:
-    """`rate` asks so many a second, `clients` each when it is answered; for `seconds`, or `count` requests in
-    all. Each question has a number behind it, so that none is asked twice."""
-    told = Told()
-    ends = time.perf_counter() + spec.get("seconds", 1e9)
-    numbers = itertools.count()
-    paths = (f"{path}+{number}" for path, number in zip(itertools.cycle(spec["paths"]), numbers, strict=False))
+class Load:
+    """Asks as `spec` says; each question has a number behind it, so that none is asked twice."""
 
-    def goes_on() -> bool:
-        return time.perf_counter() < ends
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self.told = Told()
+        self._spec = spec
+        self._url: str = spec["url"]
+        self._paths = (f"{path}+{number}" for number, path in enumerate(itertools.cycle(spec["paths"])))
+        self._left = itertools.count(spec.get("count", 1 << 60), -1)
+        self._ends = time.perf_counter() + spec.get("seconds", 1e9)
+        self._over = threading.Event()
 
-    async def one(client: Client, path: str) -> None:
-        try:
-            status = await client.ask(path)
-        except ConnectionError as error:
-            told.failed.append(repr(error))
-            return
-        if status == 200:
-            told.accepted_ms.append(client.took_ms)
-            if spec.get("shown"):
-                answer = json.loads(client.body)
-                articles = sorted({one["article"]["id"] for one in answer["results"]})
-                told.shown[f"{answer['index']['generation']} {' '.join(articles)}"] += 1
-        elif status == 503 and client.headers.get("retry-after") == "1" and b'"overloaded"' in client.body:
-            told.refused_ms.append(client.took_ms)
+    async def run(self) -> Told:
+        if self._spec.get("until_eof"):
+            threading.Thread(target=self._read_to_the_end, daemon=True).start()
+        looking = asyncio.create_task(self._look())
+        if "rate" in self._spec:
+            await self._at_rate(self._spec["rate"])
         else:
-            told.failed.append(f"{status} {bytes(client.body[:200])!r}")
+            await asyncio.gather(*(self._in_turn() for _ in range(self._spec["clients"])))
+        self._over.set()
+        await looking
+        return self.told
 
-    async def look(goes_on: Callable[[], bool]) -> None:
-        client = await Client.to(spec["url"])
-        while goes_on():
-            if await client.ask("/healthz") != 200:
-                told.failed.append("/healthz")
-            told.health_ms.append(client.took_ms)
+    def _goes_on(self) -> bool:
+        return time.perf_counter() < self._ends and not self._over.is_set()
+
+    def _read_to_the_end(self) -> None:
+        sys.stdin.read()
+        self._over.set()
+
+    async def _look(self) -> None:
+        client = await Client.to(self._url)
+        while client.open and self._goes_on():
+            try:
+                if await client.ask("/healthz") != OK:
+                    self.told.failed.append("/healthz")
+            except ConnectionError as error:
+                self.told.failed.append(f"/healthz {error!r}")
+            self.told.health_ms.append(client.took_ms)
             await asyncio.sleep(_HEALTH_EVERY_S)
         client.close()
 
-    looking = asyncio.create_task(look(lambda: goes_on() and not done.is_set()))
-    done = asyncio.Event()
-    if "rate" in spec:
-        await _at_rate(spec, paths, one, goes_on)
-    else:
-        left = itertools.count(spec.get("count", 1 << 60), -1)
+    async def _in_turn(self) -> None:
+        client = await Client.to(self._url)
+        while self._goes_on() and next(self._left) > 0:
+            if self._spec.get("apart"):
+                client.close()
+            if not client.open:
+                try:
+                    client = await Client.to(self._url)
+                except ConnectionRefusedError:
+                    if self._spec.get("until_gone"):
+                        return
+                    raise
+            await self._ask(client)
+        client.close()
 
-        async def in_turn() -> None:
-            client = await Client.to(spec["url"])
-            while goes_on() and next(left) > 0:
-                if not client.open:
-                    client = await Client.to(spec["url"])
-                await one(client, next(paths))
-            client.close()
+    async def _at_rate(self, rate: float) -> None:
+        idle: list[Client] = []
+        running: set[asyncio.Task[None]] = set()
 
-        await asyncio.gather(*(in_turn() for _ in range(spec["clients"])))
-    done.set()
-    await looking
-    return told
-
-
-async def _at_rate(spec: dict[str, Any], paths: Any, one: Any, goes_on: Callable[[], bool]) -> None:
-    idle: list[Client] = []
-    running: set[asyncio.Task[None]] = set()
-
-    async def ask(path: str) -> None:
-        client = None
-        while idle and (client is None or not client.open):
-            client = idle.pop()
-        if client is None or not client.open:
-            client = await Client.to(spec["url"])
-        await one(client, path)
-        if client.open:
+        async def ask() -> None:
+            client = idle.pop() if idle else await Client.to(self._url)
+            if not client.open:
+                client = await Client.to(self._url)
+            await self._ask(client)
             idle.append(client)
 
-    due = time.perf_counter()
-    while goes_on():
-        due += 1 / spec["rate"]
-        if (early := due - time.perf_counter()) > 0:
-            await asyncio.sleep(early)
-        task = asyncio.create_task(ask(next(paths)))
-        running.add(task)
-        task.add_done_callback(running.discard)
-    await asyncio.gather(*running)
-    for client in idle:
-        client.close()
+        due = time.perf_counter()
+        while self._goes_on():
+            due += 1 / rate
+            if (early := due - time.perf_counter()) > 0:
+                await asyncio.sleep(early)
+            task = asyncio.create_task(ask())
+            running.add(task)
+            task.add_done_callback(running.discard)
+        await asyncio.gather(*running)
+        for client in idle:
+            client.close()
+
+    async def _ask(self, client: Client) -> None:
+        try:
+            status = await client.ask(next(self._paths))
+        except ConnectionError as error:
+            self.told.failed.append(repr(error))
+            return
+        if status == OK:
+            self.told.accepted_ms.append(client.took_ms)
+            if self._spec.get("shown"):
+                answer = json.loads(client.body)
+                articles = sorted({one["article_id"] for one in answer["results"]})
+                self.told.shown[f"{answer['index']['generation']} {' '.join(articles)}"] += 1
+        elif status == BUSY and client.headers.get("retry-after") == "1" and b'"overloaded"' in client.body:
+            self.told.refused_ms.append(client.took_ms)
+        else:
+            self.told.failed.append(f"{status} {bytes(client.body[:200])!r}")
 
 
 if __name__ == "__main__":
     with suppress(OSError):
         os.nice(-10)  # what is measured is the service's time, not the time until this process is run again
-    found = uvloop.run(asked(json.loads(sys.argv[1])))
+    found = uvloop.run(Load(json.loads(sys.argv[1])).run())
     json.dump(vars(found), sys.stdout)
