@@ -6,6 +6,7 @@ uvicorn waits for ever for a request that has begun, and for a client to read it
 import asyncio
 import resource
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from socket import socket
@@ -23,7 +24,7 @@ _MOST_PIPELINED = 100
 _MOST_CONNECTIONS = 10_000
 _OTHER_FILES = 256  # that the process may have open
 _LOOKS = 4  # at a connection, while one may be silent
-_LINGER_S = 0.5  # for requests that are on their way when the service ends
+_LINGER_S = 1.0  # for requests that are on their way when the service ends
 _HURRY_S = 4.0  # after which what is not answered is answered with less
 _STOP_S = 8
 
@@ -170,14 +171,22 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         self._door.closing = True
-        for one in sockets or []:
-            one.listen(0)  # the system completes no more connections; those that it has are taken
-        await asyncio.sleep(0.01)
-        hurrying = asyncio.get_running_loop().call_later(_HURRY_S, self._hurry)
+        loop = asyncio.get_running_loop()
+        doors = [one.dup() for one in sockets or []]
+        for server in self.servers:
+            server.close()
+        for one in [caller for door in doors for caller in _callers(door)]:
+            await loop.connect_accepted_socket(self._connection, one)
+        hurrying = loop.call_later(_HURRY_S, self._hurry)
         try:
             await super().shutdown(sockets)
         finally:
             hurrying.cancel()
+
+    def _connection(self) -> asyncio.Protocol:
+        return self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
 
 
 def server(app: Any, patience_s: float, hurry: Callable[[], None]) -> Server:  # noqa: ANN401  as uvicorn has it
@@ -198,6 +207,16 @@ def server(app: Any, patience_s: float, hurry: Callable[[], None]) -> Server:  #
         timeout_graceful_shutdown=_STOP_S,
     )
     return Server(config, door, hurry)
+
+
+def _callers(door: socket) -> list[socket]:
+    """Those whose connections the system completed and nobody took; then the socket is closed."""
+    callers = []
+    with door, suppress(BlockingIOError):
+        door.setblocking(False)
+        while True:
+            callers.append(door.accept()[0])
+    return callers
 
 
 def _most_connections() -> int:

@@ -5,8 +5,9 @@
 
 prints as JSON, one list for each kind: the milliseconds of what was accepted, refused, and of looks at
 /healthz; what failed; and how many answers there were of each generation with each set of articles. It ends
-when it is told to by `seconds`, `count` or the end of stdin (`"until_eof": true`), and where the service is
-no longer there (`"until_gone": true`). With `"apart": true` every request has a connection of its own.
+when it is told to by `seconds`, `count` or the end of stdin (`"until_eof": true`; `count` is the least
+then), and where the service is no longer there (`"until_gone": true`). With `"apart": true` every request
+has a connection of its own.
 """
 
 import asyncio
@@ -107,24 +108,28 @@ class Load:
         self._spec = spec
         self._url: str = spec["url"]
         self._paths = (f"{path}+{number}" for number, path in enumerate(itertools.cycle(spec["paths"])))
-        self._left = itertools.count(spec.get("count", 1 << 60), -1)
+        self._least: int = spec.get("count", 0 if spec.get("until_eof") else 1 << 60)
+        self._asked = 0
         self._ends = time.perf_counter() + spec.get("seconds", 1e9)
         self._over = threading.Event()
 
     async def run(self) -> Told:
-        if self._spec.get("until_eof"):
+        if not self._spec.get("until_eof"):
+            self._over.set()
+        else:
             threading.Thread(target=self._read_to_the_end, daemon=True).start()
         looking = asyncio.create_task(self._look())
         if "rate" in self._spec:
             await self._at_rate(self._spec["rate"])
         else:
             await asyncio.gather(*(self._in_turn() for _ in range(self._spec["clients"])))
-        self._over.set()
-        await looking
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
         return self.told
 
     def _goes_on(self) -> bool:
-        return time.perf_counter() < self._ends and not self._over.is_set()
+        unended = not self._over.is_set() or self._asked < self._least
+        return unended and time.perf_counter() < self._ends
 
     def _read_to_the_end(self) -> None:
         sys.stdin.read()
@@ -132,7 +137,7 @@ class Load:
 
     async def _look(self) -> None:
         client = await Client.to(self._url)
-        while client.open and self._goes_on():
+        while client.open:
             try:
                 if await client.ask("/healthz") != OK:
                     self.told.failed.append("/healthz")
@@ -140,11 +145,10 @@ class Load:
                 self.told.failed.append(f"/healthz {error!r}")
             self.told.health_ms.append(client.took_ms)
             await asyncio.sleep(_HEALTH_EVERY_S)
-        client.close()
 
     async def _in_turn(self) -> None:
         client = await Client.to(self._url)
-        while self._goes_on() and next(self._left) > 0:
+        while self._goes_on():
             if self._spec.get("apart"):
                 client.close()
             if not client.open:
@@ -181,6 +185,7 @@ class Load:
             client.close()
 
     async def _ask(self, client: Client) -> None:
+        self._asked += 1
         try:
             status = await client.ask(next(self._paths))
         except ConnectionError as error:
