@@ -62,12 +62,14 @@ class Admission:
         """Has every request that has not begun to answer given up now: the service ends."""
         self._hurries = True
         for visit in self._inside:
-            visit.scope.deadline = current_time()
+            visit.scope.cancel()
 
     def enter(self, visit: "Visit") -> None:
         self._inside.add(visit)
         self._look()
-        visit.scope.deadline = current_time() + (0 if self._hurries else self._deadline_s)
+        visit.scope.deadline = current_time() + self._deadline_s
+        if self._hurries:
+            visit.scope.cancel()
 
     def leave(self, visit: "Visit") -> None:
         self._inside.discard(visit)

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
@@ -19,6 +21,7 @@ from indexer.folder import IndexFolder
 from indexer.sources import Intake, Offer, read
 from tests.conftest import SEEDS, build_index
 from tests.integration.server import Server, serving
+from tests.llm import language_model_server
 from tests.torture.conftest import Tries
 
 Tell = Callable[[str], None]
@@ -229,6 +232,32 @@ def test_every_accepted_request_is_answered_when_the_service_ends(
         answers += sum(len(told["accepted_ms"]) for told in ended)
     assert longest < 10
     tell(f"{count} ends under load: {answers} answers, none lost; {longest:.1f} s at most")
+
+
+def test_what_takes_longer_than_the_end_may_is_answered_with_what_there_is(
+    seed_index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with language_model_server() as stub, ThreadPoolExecutor(2) as clients:
+        for name, value in {"BASE_URL": stub.url, "MODEL": "fault-hangs-midway", "DEADLINE_S": "600"}.items():
+            monkeypatch.setenv(f"DATELINE_LLM_{name}", value)
+        with serving(seed_index) as server:
+
+            def post(path: str, **body: object) -> httpx.Response:
+                return httpx.post(f"{server.url}{path}", json=body, timeout=60)
+
+            texts = [f"{number} homes were flooded at Saltmarsh. " * 10 for number in range(2_000)]
+            long = clients.submit(post, "/v1/embeddings", model="dateline", input=texts)
+            waits = clients.submit(post, "/v1/answer", query="What does Gabuev expect from cooperation?")
+            while not stub.asked:
+                time.sleep(0.01)
+            server.process.terminate()
+            server.process.wait(timeout=10)
+            given_up, quoted = long.result(), waits.result()
+    assert given_up.status_code == 503
+    assert given_up.json()["error"]["code"] == "deadline_exceeded"
+    assert quoted.status_code == 200
+    assert quoted.json()["degraded"]
+    assert quoted.json()["citations"]
 
 
 @contextmanager
