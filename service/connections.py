@@ -4,12 +4,14 @@ uvicorn waits for ever for a request that has begun, and for a client to read it
 """
 
 import asyncio
+import ctypes
 import resource
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from socket import socket
+from socket import SOL_SOCKET, socket
 from typing import Any
 
 import uvicorn
@@ -27,6 +29,14 @@ _LOOKS = 4  # at a connection, while one may be silent
 _LINGER_S = 1.0  # for requests that are on their way when the service ends
 _HURRY_S = 4.0  # after which what is not answered is answered with less
 _STOP_S = 8
+_LAST_CALL_S = 0.1  # in which connections are taken that were begun
+_SO_ATTACH_FILTER = 26  # of Linux
+_NO_SYN = (  # a program of its packet filter: drop what has the flag SYN, from byte 13 of TCP's header
+    (0x30, 0, 0, 13),
+    (0x45, 0, 1, 0x02),
+    (0x06, 0, 0, 0),
+    (0x06, 0, 0, 0xFFFFFFFF),
+)
 
 _TOO_LARGE = problem(
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -172,21 +182,14 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         self._door.closing = True
         loop = asyncio.get_running_loop()
-        doors = [one.dup() for one in sockets or []]
-        for server in self.servers:
-            server.close()
-        for one in [caller for door in doors for caller in _callers(door)]:
-            await loop.connect_accepted_socket(self._connection, one)
+        for door in sockets or []:
+            _take_no_more(door)
+        await asyncio.sleep(_LAST_CALL_S)
         hurrying = loop.call_later(_HURRY_S, self._hurry)
         try:
             await super().shutdown(sockets)
         finally:
             hurrying.cancel()
-
-    def _connection(self) -> asyncio.Protocol:
-        return self.config.http_protocol_class(  # type: ignore[call-arg]
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
-        )
 
 
 def server(app: Any, patience_s: float, hurry: Callable[[], None]) -> Server:  # noqa: ANN401  as uvicorn has it
@@ -209,14 +212,13 @@ def server(app: Any, patience_s: float, hurry: Callable[[], None]) -> Server:  #
     return Server(config, door, hurry)
 
 
-def _callers(door: socket) -> list[socket]:
-    """Those whose connections the system completed and nobody took; then the socket is closed."""
-    callers = []
-    with door, suppress(BlockingIOError):
-        door.setblocking(False)
-        while True:
-            callers.append(door.accept()[0])
-    return callers
+def _take_no_more(door: socket) -> None:
+    """Has the system begin no more connections here, so that all it has completed can be taken before the
+    socket is closed: it would break off what nobody took. Callers try again, and are refused then."""
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in _NO_SYN))
+    program = struct.pack("HP", len(_NO_SYN), ctypes.addressof(code))
+    with suppress(OSError):  # where there are no such filters a caller of the last moment may be lost
+        door.setsockopt(SOL_SOCKET, _SO_ATTACH_FILTER, program)
 
 
 def _most_connections() -> int:
