@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from load import OK, Figures, distinct_questions, measure
+from load import ADMITS_ALL, OK, Figures, distinct_questions, measure
 from start import PATIENCE_S, free_port
 from volume import proportional_mb, tree
 
@@ -163,7 +163,7 @@ class Dateline:
 
     def __init__(self, workers: int = 1) -> None:
         self.name = f"dateline, {workers} workers" if workers > 1 else "dateline"
-        self._env = {"DATELINE_WORKERS": str(workers)} if workers > 1 else {}
+        self._env = {**ADMITS_ALL, "DATELINE_WORKERS": str(workers)}
 
     def index(self, articles: Path, index: Path, command: str = "build") -> float:
         """`dateline index build` or `add` as a whole, in seconds."""

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from load import Figures, distinct_questions, measure
+from load import ADMITS_ALL, Figures, distinct_questions, measure
 from start import PATIENCE_S, free_port, is_ready, resident_mb
 from volume import proportional_mb, tree
 
@@ -32,7 +32,9 @@ def served(index: Path, *options: str) -> Iterator[tuple[int, int]]:
     """A service's process id and port, ready; it ends with the context."""
     port = free_port()
     command = [sys.executable, "-m", "service.cli", "serve", "--index", str(index), "--port", str(port)]
-    process = subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*command, *options], stderr=subprocess.DEVNULL, env={**os.environ, **ADMITS_ALL}
+    )
     started = time.perf_counter()
     try:
         while not is_ready(port):

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import problems
+from service.admission import Admission
 from service.problems import problem
 from service.rebuilding import Rebuilds
 from service.recording import Recorder
@@ -32,6 +33,7 @@ from service.routes import (
     search,
     vectorstores,
 )
+from service.routes.admitting import Admitted
 from service.routes.mcp import McpEndpoint
 from service.routes.page import PageFiles
 from service.routes.state import State
@@ -68,13 +70,20 @@ def create_app(settings: Settings, collections: Collections) -> FastAPI:
         docs_url=None,  # Swagger's page would fetch its scripts from elsewhere
         redoc_url=None,
     )
-    here = State(settings, collections, Answerer(settings), Recorder(), Rebuilds(settings))
+    admission = Admission(
+        cores=settings.cores,
+        queue=settings.queue,
+        lasting_queue=settings.lasting_queue,
+        deadline_s=settings.deadline_s,
+    )
+    here = State(settings, collections, Answerer(settings), Recorder(), Rebuilds(settings), admission)
     app.state.dateline = here
     mcp_endpoint = McpEndpoint(here)
     app.router.routes.append(Route("/mcp", mcp_endpoint))
     app.mount("/static", GZipMiddleware(PageFiles()))
     app.add_middleware(_BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(_WhileConnected)
+    app.add_middleware(Admitted, admission=admission)
     app.add_middleware(_Recorded, recorder=here.recorder)
     problems.install(app)
     for routes in (

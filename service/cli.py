@@ -242,22 +242,16 @@ def _serve(
     loading = Thread(target=collections.refresh, name="load")
     loading.start()
     try:
-        import uvicorn  # noqa: PLC0415
-
         from service.app import create_app  # noqa: PLC0415
+        from service.connections import server  # noqa: PLC0415
 
-        config = uvicorn.Config(
-            create_app(settings, collections),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=10,
-        )
+        app = create_app(settings, collections)
+        serving = server(app, settings.patience_s, app.state.dateline.hurry)
     finally:
         loading.join()
     if not may_be_missing:
         _must_serve(settings, collections)
-    uvicorn.Server(config).run(sockets=[listening])
+    serving.run(sockets=[listening])
 
 
 @app.command()

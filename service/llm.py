@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import math
 import re
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -69,10 +70,18 @@ class LanguageModel:
     """A model behind an OpenAI-compatible server. Use it in one event loop; calls may run side by side."""
 
     def __init__(
-        self, base_url: str, model: str, api_key: str | None, *, deadline_s: float, most_tokens: int
+        self,
+        base_url: str,
+        model: str,
+        api_key: str | None,
+        *,
+        deadline_s: float,
+        most_tokens: int,
+        at_once: int = 16,
     ) -> None:
         """`base_url` usually ends in /v1. A call takes at most `deadline_s` and writes at most about
-        `most_tokens`. Raises UsageError where openai is not installed."""
+        `most_tokens`; of more than `at_once` calls the last fail at once. Raises UsageError where openai is
+        not installed."""
         try:
             import openai  # noqa: PLC0415  a second of start that only this needs
         except ImportError as error:
@@ -83,6 +92,9 @@ class LanguageModel:
         self._model, self._key = model, api_key or ""
         self._deadline_s, self._most_tokens = deadline_s, most_tokens
         self._where = _shown(base_url)
+        self._at_once, self.calls = at_once, 0
+        self._latest = math.inf
+        self._waits: set[asyncio.Timeout] = set()
         # Whose account the environment names for another server is no business of this one.
         apart: Any = {"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()}
         self._client = openai.AsyncOpenAI(
@@ -97,6 +109,12 @@ class LanguageModel:
     def name(self) -> str:
         return self._model
 
+    def hurry(self) -> None:
+        """Has every call fail now, and those to come."""
+        self._latest = asyncio.get_running_loop().time()
+        for wait in self._waits:
+            wait.reschedule(self._latest)
+
     async def aclose(self) -> None:
         """Closes the connections."""
         await self._client.close()
@@ -109,11 +127,14 @@ class LanguageModel:
         Raises LanguageModelError, also midway, for whatever keeps the server from finishing in time.
         Closing the iterator closes the connection.
         """
+        if self.calls >= self._at_once:
+            raise self._failed(f"has {self.calls} answers to write already", "raise llm_at_once if it can")
         ends = asyncio.get_running_loop().time() + self._deadline_s
         stream: Any = None
+        self.calls += 1
         try:
             # Not around a yield: what a consumer does meanwhile is not to be cancelled.
-            async with asyncio.timeout_at(ends):
+            async with self._until(ends):
                 stream = await self._client.chat.completions.create(
                     model=self._model,
                     messages=[
@@ -126,7 +147,7 @@ class LanguageModel:
                 )
             thoughtless, spent, finish = _Thoughtless(), _Spent(), None
             while finish is None:
-                async with asyncio.timeout_at(ends):
+                async with self._until(ends):
                     chunk = await anext(stream, None)
                 if chunk is None:
                     raise self._no_end(stream, spent)
@@ -140,8 +161,18 @@ class LanguageModel:
             # Without its cause, which may quote the key.
             raise self._error(error) from None
         finally:
+            self.calls -= 1
             if stream is not None:
                 await stream.close()
+
+    @asynccontextmanager
+    async def _until(self, ends: float) -> AsyncGenerator[None]:
+        async with asyncio.timeout_at(min(ends, self._latest)) as wait:
+            self._waits.add(wait)
+            try:
+                yield
+            finally:
+                self._waits.discard(wait)
 
     def _delta(self, chunk: Any, spent: _Spent) -> tuple[str, str | None]:  # noqa: ANN401  as servers send it
         """The text of a chunk and why it is the last, where it is."""
@@ -189,6 +220,8 @@ class LanguageModel:
         """What went wrong, told for whoever runs the service."""
         openai = self._openai
         if isinstance(error, TimeoutError | openai.APITimeoutError):
+            if self._latest < math.inf:
+                return self._failed("is not waited for any longer", "the service ends")
             return self._failed(
                 f"did not finish within {self._deadline_s:g} s", "is it running? a smaller model is faster"
             )

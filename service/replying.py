@@ -11,6 +11,7 @@ from functools import partial
 from indexer.errors import UsageError
 from indexer.generation import Generation
 from indexer.reader import Reader
+from service.admission import step_aside
 from service.answering import Answer, answer
 from service.asking import Asked, Understood, understand
 from service.evidence import NOTHING_YET, Proof, Statement, prove
@@ -50,6 +51,11 @@ class Answerer:
         if self._model:
             await self._model.aclose()
 
+    def hurry(self) -> None:
+        """Waits no longer for the language model."""
+        if self._model:
+            self._model.hurry()
+
     async def reply(self, lease: Lease, asked: Asked) -> Reply:
         """The whole answer."""
         return [reply async for reply in self.replies(lease, asked)][-1]
@@ -66,6 +72,7 @@ class Answerer:
             self._count(quoted.answer)
             yield quoted
             return
+        step_aside()
         started = time.perf_counter()
         written = replace(quoted.answer, status="answered", proof=NOTHING_YET, model=self._model.name)
         yield replace(quoted, answer=written, ended=False)
@@ -118,6 +125,7 @@ def _language_model(settings: Settings) -> LanguageModel | None:
         settings.llm_api_key.get_secret_value(),
         deadline_s=settings.llm_deadline_s,
         most_tokens=_MOST_TOKENS,
+        at_once=settings.llm_at_once,
     )
 
 

@@ -47,6 +47,19 @@ class Settings(IndexSettings):
     max_body_bytes: Annotated[
         int, Field(ge=1024, le=1 << 30, description="the largest request body taken")
     ] = 1 << 20
+    queue: Annotated[
+        int, Field(ge=0, le=10_000, description="requests that may wait for their turn; others are refused")
+    ] = 32
+    lasting_queue: Annotated[
+        int, Field(ge=0, le=10_000, description="as many of them once there has been a queue for a second")
+    ] = 0
+    deadline_s: Annotated[
+        float, Field(gt=0, le=3600, description="seconds after which a request without an answer is given up")
+    ] = 60.0
+    patience_s: Annotated[
+        float,
+        Field(gt=0, le=3600, description="seconds that a client may take to send a head, or may stand still"),
+    ] = 10.0
     rescored_passages: Annotated[
         int, Field(ge=0, le=100, description="passages of a question put in order once more; 0 does without")
     ] = 20
@@ -88,6 +101,9 @@ class Settings(IndexSettings):
     llm_deadline_s: Annotated[
         float, Field(gt=0, le=600, description="seconds after which the answer is made of quotes")
     ] = 30.0
+    llm_at_once: Annotated[
+        int, Field(ge=1, le=10_000, description="answers that it words at once; others are made of quotes")
+    ] = 16
     llm_unproven: Annotated[
         Literal["removed", "marked"],
         Field(description="what becomes of its sentences that no quote bears out"),

@@ -82,6 +82,9 @@ class Workers:
                 signal.signal(sign, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
             os.close(self._held)
+            for other, one in enumerate(self._sockets):
+                if other != place:
+                    one.close()
             Thread(target=self._end_with_parent, daemon=True).start()
             self._serve(self._sockets[place])
             code = 0
@@ -103,3 +106,5 @@ class Workers:
         self._ending = True
         for worker in list(self._places):
             os.kill(worker, signal.SIGTERM)
+        for one in self._sockets:  # else callers would wait here for workers that do not come
+            one.close()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
+from service.admission import Admission
 from service.rebuilding import Rebuilds
 from service.recording import Recorder
 from service.replying import Answerer
@@ -18,6 +19,12 @@ class State:
     answerer: Answerer
     recorder: Recorder
     rebuilds: Rebuilds
+    admission: Admission
+
+    def hurry(self) -> None:
+        """The service ends: what is not answered yet is answered with what there is."""
+        self.admission.hurry()
+        self.answerer.hurry()
 
     def base(self, request: Request) -> str:
         """Where readers reach the service."""

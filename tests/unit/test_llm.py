@@ -235,6 +235,34 @@ def test_the_server_sees_when_nobody_listens_any_more(stub: Stub, hits: list[Hit
     asyncio.run(leave())
 
 
+def test_beyond_as_many_calls_as_are_allowed_the_last_fail_at_once(stub: Stub, hits: list[Hit]) -> None:
+    async def ask_twice() -> None:
+        model = LanguageModel(stub.url, "fault-hangs-midway", KEY, deadline_s=30, most_tokens=100, at_once=1)
+        first = statements(model, QUESTION, hits[:3])
+        await anext(first)
+        with pytest.raises(LanguageModelError, match="has 1 answers to write already"):
+            await anext(statements(model, QUESTION, hits[:3]))
+        await first.aclose()
+        assert model.calls == 0
+        await model.aclose()
+
+    asyncio.run(ask_twice())
+
+
+def test_a_call_is_not_waited_for_when_the_service_ends(stub: Stub, hits: list[Hit]) -> None:
+    async def hurry() -> None:
+        model = LanguageModel(stub.url, "fault-hangs-midway", KEY, deadline_s=600, most_tokens=100)
+        coming = statements(model, QUESTION, hits[:3])
+        await anext(coming)
+        asyncio.get_running_loop().call_soon(model.hurry)
+        for late in (coming, statements(model, QUESTION, hits[:3])):
+            with pytest.raises(LanguageModelError, match="not waited for"):
+                await anext(late)
+        await model.aclose()
+
+    asyncio.run(hurry())
+
+
 def test_the_loop_serves_others_while_a_sentence_is_bound(
     stub: Stub, hits: list[Hit], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,68 @@
+"""Requests are let in while there are places; the others are told at once to come again."""
+
+from http import HTTPStatus
+
+from anyio import CancelScope, sleep_forever
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.admission import Admission, Visit
+from service.problems import problem
+
+_COMPUTE = ("/v1/", "/v2/", "/mcp")
+_DO_NOT = "/v1/admin"  # who operates the service wants to know when it is full
+
+
+class Admitted:
+    """Gives each request that may compute a place, or refuses it before anything is made of it."""
+
+    def __init__(self, app: ASGIApp, *, admission: Admission) -> None:
+        self._app = app
+        self._admission = admission
+        status = HTTPStatus.SERVICE_UNAVAILABLE
+        self._full = problem(status, "too many requests at once; try again in a moment", code="overloaded")
+        self._late = problem(
+            status, "there was no time for this request; try again in a moment", code="deadline_exceeded"
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _computes(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        admission = self._admission
+        working = CancelScope()
+        visit = Visit(admission, working)
+        if admission.refuses() if _has_body(scope) else not visit.enter():
+            await self._full(scope, receive, send)
+            return
+        full = False
+        with working:
+
+            async def received() -> Message:
+                nonlocal full
+                message = await receive()
+                # A body that is on its way takes no place: it may be long in coming.
+                if message["type"] == "http.request" and not message.get("more_body") and not visit.enter():
+                    full = True
+                    working.cancel()
+                    await sleep_forever()
+                return message
+
+            async def began(message: Message) -> None:
+                visit.leave()
+                await send(message)
+
+            try:
+                await self._app(scope, received, began)
+            finally:
+                visit.leave()
+        if working.cancelled_caught:
+            admission.late += not full
+            await (self._full if full else self._late)(scope, receive, send)
+
+
+def _computes(path: str) -> bool:
+    return path.startswith(_COMPUTE) and not path.startswith(_DO_NOT)
+
+
+def _has_body(scope: Scope) -> bool:
+    return any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"])
