@@ -179,11 +179,15 @@ def _written(folder: Path) -> AbstractContextManager[None]:
 def _without_locks(folder: Path) -> Iterator[Path]:
     """A folder of links to an index's files, to open it by. Whoever opens one, tantivy makes a lock file in
     it, which a folder that may only be read does not take; what is opened stays mapped."""
-    with TemporaryDirectory(prefix="dateline-") as links:
+    with TemporaryDirectory(prefix="dateline-", ignore_cleanup_errors=True) as place:
+        links = Path(place) / "links"
+        links.mkdir()
         for file in folder.absolute().iterdir():
             if not file.match(_LOCKS):
-                (Path(links) / file.name).symlink_to(file)
-        yield Path(links)
+                (links / file.name).symlink_to(file)
+        yield links
+        # A thread of tantivy's looks at the index once more by itself: not in the midst of its removal.
+        links.rename(links.with_name("opened"))
 
 
 class FullTextIndex:

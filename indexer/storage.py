@@ -25,6 +25,7 @@ watcher raises."""
 _watchers: list[Watcher] = []
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_ALLOWED = {errno.EROFS, errno.EACCES, errno.EPERM}
+_WORTH_TELLING = 100_000  # bytes
 _NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS}
 
 
@@ -66,15 +67,15 @@ def failure(path: Path, error: Exception, size: int | None = None) -> StorageErr
     """What to raise where a library could not write: what, where, and the remedy."""
     code = _code(error)
     reason = os.strerror(code) if code else " ".join(str(error).split())
-    wanted = f"{_megabytes(size)} to be written, " if size else ""
-    remedy = "look after the disk"
-    if code in _NO_SPACE:
-        remedy = "free some space there"
-    elif code in _NOT_ALLOWED:
+    remedy = "see that the disk works and has space"
+    if code in _NOT_ALLOWED:
         remedy = "make it writable"
-    return StorageError(
-        f"{path}: cannot be written ({reason}; {wanted}{_free(path)}); {remedy} and run the same again"
-    )
+    elif code in _NO_SPACE:
+        remedy = "free some space there"
+    if code not in _NOT_ALLOWED:
+        wanted = f"{_megabytes(size)} to be written, " if size and size >= _WORTH_TELLING else ""
+        reason = f"{reason}; {wanted}{_free(path)}"
+    return StorageError(f"{path}: cannot be written ({reason}); {remedy}, then run the same again")
 
 
 def _code(error: Exception) -> int | None:
