@@ -211,7 +211,8 @@ class IndexFolder:
             try:
                 yield
             finally:
-                with suppress(StorageError):  # the lock is let go whatever is written there
+                with suppress(StorageError):  # the next writer does what cannot be done now
+                    self._clear_up()
                     stream.truncate(0)
 
     def _clear_up(self) -> None:

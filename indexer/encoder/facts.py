@@ -33,7 +33,7 @@ class Facts:
     least_cosine: float
 
     def write(self, folder: Path) -> None:
-        storage.remove(folder / _FACTS)  # it may have been written before the cosine was measured
+        storage.remove(folder / _FACTS)  # the export writes it before and after it measures the cosine
         storage.write(folder / _FACTS, (json.dumps(asdict(self), indent=1) + "\n").encode())
 
     @classmethod
