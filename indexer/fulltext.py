@@ -107,15 +107,19 @@ class FullTextWriter:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._finished = folder
+        # A thread of tantivy's that is late makes its lock file where it began: not in what is finished.
+        self._folder = folder.with_name(f"{folder.name}.open")
         grown = folder.exists()
         if grown:
             for lock in folder.glob(_LOCKS):  # a link's lock would be held against the earlier index
                 storage.remove(lock)
+            storage.rename(folder, self._folder)
         else:
-            storage.make_folder(folder)
-        with _written(folder):
-            index = tantivy.Index.open(str(folder)) if grown else tantivy.Index(_schema(), path=str(folder))
+            storage.make_folder(self._folder)
+        path = str(self._folder)
+        with _written(self._folder):
+            index = tantivy.Index.open(path) if grown else tantivy.Index(_schema(), path=path)
             index.register_tokenizer(_ANALYZER, _analyzer())
             self._writer = index.writer(_HEAP, num_threads=1)
 
@@ -167,7 +171,8 @@ class FullTextWriter:
             cleaner = tantivy.Index.open(str(self._folder)).writer(_LITTLE_HEAP, num_threads=1)
             cleaner.garbage_collect_files()
             cleaner.wait_merging_threads()
-        for lock in self._folder.glob(_LOCKS):
+        storage.rename(self._folder, self._finished)
+        for lock in self._finished.glob(_LOCKS):
             storage.remove(lock)
 
 

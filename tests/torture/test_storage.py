@@ -14,11 +14,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
-from indexer.errors import DamagedError, NoIndexError
+from indexer.corpus import CorpusWriter
+from indexer.errors import DamagedError, NoIndexError, StorageError
 from indexer.folder import FORMAT, IndexFolder
+from indexer.fulltext import FullTextWriter
 from indexer.generation import open_best
+from indexer.models import Article
+from indexer.vectors import VectorWriter
 from tests.integration.server import serving
 from tests.torture.conftest import Tries
 
@@ -60,6 +65,14 @@ class Writer:
 
 @pytest.fixture(scope="module")
 def writer() -> Iterator[Writer]:
+    writer = Writer()
+    yield writer
+    writer.close()
+
+
+@pytest.fixture(scope="module")
+def other() -> Iterator[Writer]:
+    """One that works at the same time."""
     writer = Writer()
     yield writer
     writer.close()
@@ -377,9 +390,8 @@ def test_every_damage_is_refused_and_the_generation_before_serves(
 
 
 def test_of_two_builds_at_once_one_wins_and_the_other_names_it(
-    writer: Writer, base: Base, tmp_path: Path, tries: Tries, tell: Tell
+    writer: Writer, other: Writer, base: Base, tmp_path: Path, tries: Tries, tell: Tell
 ) -> None:
-    other = Writer()
     outcomes: Counter[str] = Counter()
     for number in range(tries(2, of=100)):
         kinds = [
@@ -404,7 +416,6 @@ def test_of_two_builds_at_once_one_wins_and_the_other_names_it(
         assert_nothing_is_left(index)
         outcomes["one won" if len(won) == 1 else "one after the other"] += 1
         shutil.rmtree(index)
-    other.close()
     assert outcomes["one won"] > outcomes["one after the other"]
     tell(f"{outcomes.total()} races: {dict(outcomes)}")
 
@@ -431,3 +442,35 @@ def test_every_format_that_there_was_is_read_or_refused_with_the_remedy(tmp_path
         with open_best(IndexFolder(index), warned.append) as opened:
             assert opened.manifest.format == FORMAT
         assert remedy in warned[0]
+
+
+def _rows(folder: Path) -> None:
+    vectors = np.eye(64, dtype=np.float32).repeat(64, axis=0)
+    with VectorWriter(folder / "vectors", 64, exact_up_to=1000) as writer:
+        writer.add(vectors)
+
+
+def _articles(folder: Path) -> None:
+    with CorpusWriter(folder / "corpus") as corpus:
+        for number in range(40):
+            corpus.add(Article(f"a{number}", f"{number} " * 60_000, ""), "test", "", "")
+
+
+def _words(folder: Path) -> None:
+    with FullTextWriter(folder / "words") as fulltext:
+        for row in range(3000):
+            words = " ".join(f"w{row}x{word}" for word in range(50))
+            fulltext.add(row, words, Article(f"a{row}", words, ""))
+
+
+@pytest.mark.parametrize("size", ["128k", "600k", "660k"])
+@pytest.mark.parametrize("fill", [_rows, _articles, _words])
+def test_what_a_library_cannot_write_is_told_like_any_other(
+    fill: Callable[[Path], None], size: str, tmp_path: Path
+) -> None:
+    """FAISS, SQLite and tantivy; the first two sizes hold some of what they write."""
+    disk = tmp_path / "disk"
+    with mounted(disk, "-t", "tmpfs", "-o", f"size={size}", "tmpfs"):
+        with pytest.raises(StorageError, match=f"{disk}.*cannot be written.*free"):
+            fill(disk)
+        assert list(disk.iterdir())
