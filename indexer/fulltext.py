@@ -15,6 +15,7 @@ import tantivy
 from tantivy import Occur, Query
 
 from indexer import storage
+from indexer.errors import StorageError
 from indexer.models import Article, Filters, Rows, Scores, Span
 
 _ANALYZER = "english"
@@ -159,9 +160,10 @@ class FullTextWriter:
         trace: TracebackType | None,
     ) -> None:
         if error is not None:
-            with suppress(ValueError):  # that is not what went wrong first
+            with suppress(ValueError, StorageError):  # that is not what went wrong first
                 self._writer.rollback()
                 self._writer.wait_merging_threads()
+                storage.rename(self._folder, self._finished)
             return
         with _written(self._folder):
             self._writer.commit()
