@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from indexer import storage
 from indexer.corpus import CorpusWriter
 from indexer.errors import DamagedError, NoIndexError, StorageError
 from indexer.folder import FORMAT, IndexFolder
@@ -24,6 +25,7 @@ from indexer.fulltext import FullTextWriter
 from indexer.generation import open_best
 from indexer.models import Article
 from indexer.vectors import VectorWriter
+from tests.conftest import build_index
 from tests.integration.server import serving
 from tests.torture.conftest import Tries
 
@@ -137,10 +139,8 @@ def base(writer: Writer, tmp_path_factory: pytest.TempPathFactory) -> Base:
     kinds = {}
     for kind, argv in commands.items():
         changed = linked(index, folder / kind)
-        result = writer.run("index", *argv, "--index", str(changed), index=str(changed))
+        result = writer.run("index", *argv, "--index", str(changed))
         assert result["code"] == 0, result["stderr"]
-        # Whatever Python changed below the index went through indexer/storage.py.
-        assert result["elsewhere"] == []
         found = IndexFolder(changed)
         made = found.manifest(found.current() or "").corpus
         kinds[kind] = Kind(argv, made, result["operations"], result["took_s"])
@@ -191,6 +191,53 @@ def cut_off(writer: Writer, base: Base, kind: Kind, index: Path, **how: object) 
     assert_nothing_is_left(index)
     shutil.rmtree(index)
     return result, served
+
+
+def test_every_write_below_an_index_goes_through_one_module(
+    writer: Writer, base: Base, tmp_path: Path
+) -> None:
+    index = str(linked(base.path, tmp_path / "index"))
+    commands = [*(base.kinds[name].argv for name in ("remove", "add", "build")), ("rollback",), ("gc",)]
+    for argv in (*commands, ("gc", "--keep", "0"), ("verify",), ("status",)):
+        result = writer.run("index", *argv, "--index", index, index=index)
+        assert result["code"] == 0, result["stderr"]
+        assert result["elsewhere"] == []
+        assert bool(result["operations"]) == (argv[0] not in {"verify", "status"})
+
+
+def test_what_is_named_was_synced_before(base: Base, tmp_path: Path) -> None:
+    index = linked(base.path, tmp_path / "index")
+    folder = IndexFolder(index)
+    done: list[tuple[str, Path]] = []
+    with storage.watched(lambda what, path: done.append((what, path))):
+        build_index(index, Path(base.kinds["add"].argv[1]), from_current=True, model="tiny")
+    made = folder.generation(folder.current() or "")
+    named = done.index(("rename", made))
+    (staging,) = {path for what, path in done if what == "make folder" and ".building-" in path.name}
+    for path in (made, *made.rglob("*")):
+        before = folder.generation(base.current) / path.relative_to(made)
+        if before.is_file() and path.samefile(before):
+            continue  # synced when that was written
+        place = staging / path.relative_to(made)
+        synced = done.index(("sync", place))
+        assert synced < named
+        assert not [what for what, other in done[synced + 1 : named] if other == place]
+    generations = index / "generations"
+    assert done.index(("sync", generations)) < named
+    current = done.index(("rename", index / "CURRENT"))
+    assert ("sync", generations) in done[named:current]
+    assert ("sync", index / ".CURRENT.new") in done[named:current]
+    assert ("sync", index) in done[current:]
+
+
+def test_a_new_index_is_made_to_stay(tmp_path: Path) -> None:
+    done: list[tuple[str, Path]] = []
+    index = tmp_path / "srv" / "news" / "index"
+    with storage.watched(lambda what, path: done.append((what, path))), IndexFolder(index).writing("test"):
+        pass
+    for made in (tmp_path / "srv", index.parent, index, index / "generations"):
+        at = done.index(("make folder", made))
+        assert done[at + 1] == ("sync", made.parent)
 
 
 def test_a_build_killed_at_any_moment_leaves_the_old_or_the_new(
