@@ -15,7 +15,7 @@ import tantivy
 from tantivy import Occur, Query
 
 from indexer import storage
-from indexer.errors import StorageError
+from indexer.errors import NoIndexError, StorageError
 from indexer.models import Article, Filters, Rows, Scores, Span
 
 _ANALYZER = "english"
@@ -186,7 +186,14 @@ def _written(folder: Path) -> AbstractContextManager[None]:
 def _without_locks(folder: Path) -> Iterator[Path]:
     """A folder of links to an index's files, to open it by. Whoever opens one, tantivy makes a lock file in
     it, which a folder that may only be read does not take; what is opened stays mapped."""
-    with TemporaryDirectory(prefix="dateline-", ignore_cleanup_errors=True) as place:
+    try:
+        made = TemporaryDirectory(prefix="dateline-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise NoIndexError(
+            f"{folder}: opening it takes a folder for temporary files, and none may be written to; "
+            "name one: TMPDIR=DIR"
+        ) from error
+    with made as place:
         links = Path(place) / "links"
         links.mkdir()
         for file in folder.absolute().iterdir():
