@@ -1,17 +1,17 @@
 """The walk from articles to a generation: read, clean, tell stories apart, cut, encode, commit."""
 
 import hashlib
-import shutil
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TextIO
 
 import numpy as np
 
-from indexer import sources, stories
+from indexer import sources, storage, stories
 from indexer.boilerplate import without_repeated
 from indexer.cleaning import clean
 from indexer.columns import Columns
@@ -97,7 +97,8 @@ def build(
     one shares. Whatever else is built, vectors of passages whose text and encoder did not change are taken
     over. What became no article of its own is written to `report`, by default a file of the generation.
     Whatever ends this early, an error or Ctrl-C, leaves the index as it was. Raises LockedError where another
-    process writes, SourceError where the result would hold no article.
+    process writes, SourceError where the result would hold no article, StorageError where it cannot be
+    written.
     """
     sources.check(change.offer.paths)
     if change.from_current:
@@ -118,7 +119,7 @@ def build(
                 encoder = _encoder(recipe.model, base, staging / ENCODER, change, progress)
             max_tokens = _max_tokens(recipe, base, encoder, change, progress)
             token_bits = _token_bits(recipe, base, encoder, change)
-            with (report or staging / REPORT).open("w", encoding="utf-8") as stream:
+            with _report(report, staging) as stream:
                 intake.report = stream
                 known = _write_texts(
                     change, base, encoder, max_tokens, recipe, staging, intake, progress, grows=grows
@@ -158,6 +159,13 @@ def build(
     return manifest
 
 
+def _report(wanted: Path | None, staging: Path) -> TextIO:
+    """A file that the user named is no part of the index, and may be there."""
+    if wanted:
+        return wanted.open("w", encoding="utf-8")
+    return TextIOWrapper(storage.create(staging / REPORT), encoding="utf-8")
+
+
 def _base(index: IndexFolder, change: Change, progress: Progress) -> Generation | None:
     """What there is to start from. A change is made to the current generation or not at all: made to
     an earlier one, it would lose what was added since."""
@@ -192,10 +200,11 @@ def _encoder(
             same = True
     if base and same:
         # Copied, not linked: damage to one generation must not reach another.
-        shutil.copytree(base.path / ENCODER, target)
+        storage.carry_over(base.path / ENCODER, target, storage.copy)
     else:
-        target.mkdir()
-        export_apart(model, source, target, progress.warn)
+        storage.make_folder(target)
+        with storage.written_by("encoder's export", target):
+            export_apart(model, source, target, progress.warn)
     return Encoder(target)
 
 

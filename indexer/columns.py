@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from indexer import storage
 from indexer.corpus import Filed
 from indexer.errors import DamagedError
 from indexer.models import Filters, Mask
@@ -61,11 +62,11 @@ class Columns:
             for field, name in (("source", one.source), ("author", one.author)):
                 if name is not None:
                     columns[field][its] = codes[field].setdefault(name, len(codes[field]))
-        folder.mkdir()
+        storage.make_folder(folder)
         for name, column in columns.items():
-            np.save(folder / f"{name}.npy", column, allow_pickle=False)
+            storage.write_array(folder / f"{name}.npy", column)
         names = {field: list(known) for field, known in codes.items()}
-        (folder / _NAMES).write_text(json.dumps(names, ensure_ascii=False), encoding="utf-8")
+        storage.write(folder / _NAMES, json.dumps(names, ensure_ascii=False).encode())
 
     def __len__(self) -> int:
         """Rows, those of passages that are gone included."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
 
+from indexer import storage
 from indexer.duplicates import Signature
 from indexer.models import EVERYTHING, Article, Filters, Passage, Span, Version
 from indexer.quotes import Called, Quotation, asked_for, called
@@ -94,6 +94,8 @@ CREATE INDEX IF NOT EXISTS mention_passage ON mention (passage);
 CREATE INDEX IF NOT EXISTS quotation_article ON quotation (article);
 CREATE INDEX IF NOT EXISTS quotation_alone ON quotation (alone) WHERE alone IS NOT NULL;
 """
+# Codes of what goes wrong on the disk; any other is a bug.
+_NOT_WRITTEN = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 _DAY = "substr(published_at, 1, 10)"
 _PLACES = "start, end, direct, speaker, speaker_start, speaker_end, cue_start, cue_end"
 _AT_A_TIME = 100  # quotations whose articles are in memory
@@ -160,11 +162,13 @@ class CorpusWriter:
     def __init__(self, path: Path, *, base: "Corpus | None" = None) -> None:
         """`base`: what to start from; it stays as it is."""
         if base:
-            shutil.copyfile(base.path, path)
-        self._db = sqlite3.connect(path, isolation_level=None)
-        # The file counts only once its generation is committed, with fsync and checksum.
-        self._db.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")
-        self._db.executescript(f"{'' if base else _SCHEMA} BEGIN;")
+            storage.copy(base.path, path)
+        self._path = path
+        with storage.written_by("SQLite", path, sqlite3.OperationalError):
+            self._db = sqlite3.connect(path, isolation_level=None)
+            # The file counts only once its generation is committed, with fsync and checksum.
+            self._db.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")
+            self._db.executescript(f"{'' if base else _SCHEMA} BEGIN;")
         self.rows = self._one("SELECT coalesce(max(row) + 1, 0) FROM article")
         self.passages = base.passage_rows if base else 0
         self.before = self.rows  # what has a lower row was there before
@@ -362,10 +366,16 @@ class CorpusWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is None:
-            self._db.execute("COMMIT")
-            self._db.executescript(_INDEXES)
-        self._db.close()
+        try:
+            if error is None:
+                with storage.written_by("SQLite", self._path, sqlite3.OperationalError):
+                    self._db.execute("COMMIT")
+                    self._db.executescript(_INDEXES)
+        finally:
+            self._db.close()
+        # What does not fit into its memory SQLite writes at any time.
+        if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in _NOT_WRITTEN:
+            raise storage.failure(self._path, error) from error
 
 
 class Corpus:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from rensa import RMinHash
 
+from indexer import storage
 from indexer.models import Article
 
 Shingles = frozenset[int]
@@ -116,7 +117,7 @@ def groups(
                     groups_of.compare(candidates)
         return [[int(numbers[place]) for place in group] for group in groups_of.found()]
     finally:
-        hashes.unlink(missing_ok=True)
+        storage.remove(hashes)
 
 
 def _words(text: str) -> list[str]:
@@ -130,7 +131,7 @@ def _spread(
     that is equal to it, and whether it is long enough for others to be nearly so."""
     firsts: dict[bytes, int] = {}
     numbers, equal, comparable = array("q"), array("q"), array("b")
-    with path.open("wb") as stream:
+    with storage.create(path) as stream:
         for place, (number, signature) in enumerate(signatures):
             numbers.append(number)
             equal.append(firsts.setdefault(signature.told, place))

@@ -6,6 +6,7 @@ DatelineError            exit 1
 ├── EncoderError         exit 1   the model cannot be loaded or exported
 ├── NotFoundError        exit 1   what is asked for by name is not there
 ├── LockedError          exit 1   another process is writing the index
+├── StorageError         exit 1   the index cannot be written: disk full, failing, not ours
 └── NoIndexError         exit 3   there is nothing to serve
     └── DamagedError     exit 3   a generation is not what its manifest says
 """
@@ -47,6 +48,10 @@ class NotFoundError(DatelineError):
 
 class LockedError(DatelineError):
     """Another process is writing the index."""
+
+
+class StorageError(DatelineError):
+    """The index cannot be written: the disk is full, or fails, or may not be written to."""
 
 
 class NoIndexError(DatelineError):

@@ -3,11 +3,13 @@
     index/
       CURRENT              the id of the served generation; replaced by an atomic rename
       LOCK                 held by the one writer, and names it
+      generations/.building-*, .removing-*, .committing
+                           what a writer is at, and what a killed one left for the next to remove
       generations/ID/      never changed once its manifest stands; may share files with its base
         manifest.json      written last: checksums of every other file, and of itself
 
 Everything is written beside what is served and fsynced before it is named, so that a build cut
-off at any point leaves the index as it was. No other module writes here.
+off at any point leaves the index as it was. All of it goes through storage.py.
 """
 
 import fcntl
@@ -15,22 +17,25 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import socket
 import time
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from io import FileIO
 from itertools import accumulate
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from indexer.errors import DamagedError, LockedError, NoIndexError, UsageError
+from indexer import storage
+from indexer.errors import DamagedError, LockedError, NoIndexError, StorageError, UsageError
 
 FORMAT = 4
 _MANIFEST = "manifest.json"
+_LOCK, _NEW_CURRENT = "LOCK", ".CURRENT.new"
+_COMMITTING = ".committing"  # names the generation that is whole and not yet served
 _ID = re.compile(r"\d{6,}-[0-9a-f]{8}")
 _STAGING = ".building-"
 _REMOVING = ".removing-"
@@ -194,24 +199,40 @@ class IndexFolder:
 
         Raises LockedError at once, naming the holder, where another process writes.
         """
-        self._generations.mkdir(parents=True, exist_ok=True)
-        with (self.path / "LOCK").open("a+", encoding="utf-8") as stream:
+        storage.make_folders(self._generations)
+        with storage.open_lock(self.path / _LOCK) as stream:
             if not _locked(stream):
                 self.check_free()
                 raise LockedError(f"{self.path}: is being written by another process; try again")
             stream.truncate(0)
             holder = f"process {os.getpid()} on {socket.gethostname()} since {_now()} ({command})"
-            stream.write(holder + "\n")
-            stream.flush()
-            for leftover in (
-                *self._generations.glob(f"{_STAGING}*"),
-                *self._generations.glob(f"{_REMOVING}*"),
-            ):
-                shutil.rmtree(leftover)
+            stream.write(f"{holder}\n".encode())
+            self._clear_up()
             try:
                 yield
             finally:
-                stream.truncate(0)
+                with suppress(StorageError):  # the next writer does what cannot be done now
+                    self._clear_up()
+                    stream.truncate(0)
+
+    def _clear_up(self) -> None:
+        """Removes what writers left that were killed."""
+        for leftover in (
+            *self._generations.glob(f"{_STAGING}*"),
+            *self._generations.glob(f"{_REMOVING}*"),
+        ):
+            storage.remove_folder(leftover)
+        unserved = self._generations / _COMMITTING
+        try:
+            name = unserved.read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            pass
+        else:
+            # It was about to be served and never was. Only whoever committed it ever named it there.
+            if name in self.ids() and name != self.current():
+                self._remove(name)
+            storage.remove(unserved)
+        storage.remove(self.path / _NEW_CURRENT)
 
     def check_free(self) -> None:
         """Raises LockedError, naming the holder, where a process writes now: to be asked before work
@@ -222,7 +243,7 @@ class IndexFolder:
     def holder(self) -> str:
         """Who writes the index now; empty where nobody does, whatever a killed writer left written."""
         try:
-            with (self.path / "LOCK").open(encoding="utf-8") as stream:
+            with (self.path / _LOCK).open(encoding="utf-8") as stream:
                 try:
                     fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 except BlockingIOError:
@@ -235,20 +256,18 @@ class IndexFolder:
     def staging(self) -> Iterator[Path]:
         """An empty folder for a generation to be; gone when left without a commit."""
         folder = self._generations / f"{_STAGING}{os.getpid()}"
-        folder.mkdir()
+        storage.make_folder(folder)
         try:
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            if folder.exists():
+                with suppress(StorageError):  # that is not what went wrong first; the next writer removes it
+                    storage.remove_folder(folder)
 
     def link(self, generation_id: str, name: str, staging: Path) -> None:
         """Gives a generation to be a folder of another's. What is linked is one file in both, not two: it
         must be replaced there or left, never written to."""
-        source = self.generation(generation_id) / name
-        try:
-            shutil.copytree(source, staging / name, copy_function=os.link)
-        except shutil.Error:  # a file system without links
-            shutil.copytree(source, staging / name, dirs_exist_ok=True)
+        storage.carry_over(self.generation(generation_id) / name, staging / name, storage.link)
 
     def commit(
         self,
@@ -286,14 +305,20 @@ class IndexFolder:
             corpus=corpus,
             files=facts,
         )
-        (staging / _MANIFEST).write_bytes(manifest.to_bytes())
+        storage.write(staging / _MANIFEST, manifest.to_bytes())
         for path in (*(files[name] for name in new), staging / _MANIFEST):
-            _sync(path)
-        for directory in {path.parent for path in files.values()} | {staging}:
-            _sync(directory)
-        staging.rename(self.generation(manifest.id))
-        _sync(self._generations)
+            storage.sync(path)
+        for folder in (*(path for path in sorted(staging.rglob("*")) if path.is_dir()), staging):
+            storage.sync(folder)
+        # From here on a whole generation may be there that was never served: the next writer is to know it.
+        unserved = self._generations / _COMMITTING
+        storage.write(unserved, f"{manifest.id}\n".encode())
+        storage.sync(unserved)
+        storage.sync(self._generations)
+        storage.rename(staging, self.generation(manifest.id))
+        storage.sync(self._generations)
         self.switch(manifest.id)
+        storage.remove(unserved)
         return manifest
 
     def _linked(self, files: dict[str, Path], base: str) -> dict[str, dict[str, Any]]:
@@ -308,11 +333,11 @@ class IndexFolder:
 
     def switch(self, generation_id: str) -> None:
         """Names the served generation, atomically and durably."""
-        new = self.path / ".CURRENT.new"
-        new.write_text(generation_id + "\n", encoding="utf-8")
-        _sync(new)
-        new.rename(self._current)
-        _sync(self.path)
+        new = self.path / _NEW_CURRENT
+        storage.write(new, f"{generation_id}\n".encode())
+        storage.sync(new)
+        storage.rename(new, self._current)
+        storage.sync(self.path)
 
     def roll_back(self, generation_id: str | None, command: str) -> str:
         """Names the generation before the current one, or the one that is asked for, once its files are
@@ -348,20 +373,23 @@ class IndexFolder:
         """
         current = self.candidates()[0]
         older = [name for name in self.ids() if name < current]
-        removed = []
-        for name in older[: max(0, len(older) - keep)]:
-            folder = self.generation(name)
-            try:
-                with (folder / _MANIFEST).open("rb") as stream:
-                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    doomed = folder.rename(self._generations / f"{_REMOVING}{name}")
-            except BlockingIOError:
-                continue
-            except FileNotFoundError:  # without a manifest nobody can be reading it
-                doomed = folder.rename(self._generations / f"{_REMOVING}{name}")
-            shutil.rmtree(doomed)
-            removed.append(name)
-        return removed
+        return [name for name in older[: max(0, len(older) - keep)] if self._remove(name)]
+
+    def _remove(self, generation_id: str) -> bool:
+        """Whether it could be removed: one that some process reads stays."""
+        doomed = self._generations / f"{_REMOVING}{generation_id}"
+        try:
+            with (self.generation(generation_id) / _MANIFEST).open("rb") as stream:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                storage.rename(self.generation(generation_id), doomed)
+        except BlockingIOError:
+            return False
+        except FileNotFoundError:  # without a manifest nobody can be reading it
+            storage.rename(self.generation(generation_id), doomed)
+        # No file of it may be gone while a crash could still bring its name back.
+        storage.sync(self._generations)
+        storage.remove_folder(doomed)
+        return True
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -377,7 +405,7 @@ def _facts(path: Path) -> dict[str, Any]:
         return {"bytes": stream.tell(), "sha256": digest}
 
 
-def _locked(stream: IO[str]) -> bool:
+def _locked(stream: FileIO) -> bool:
     """Takes the lock unless another process keeps it; one that only asks who writes lets go at once."""
     for pause_s in (0.01, 0.05, 0.1, 0.0):
         try:
@@ -391,14 +419,6 @@ def _locked(stream: IO[str]) -> bool:
 
 def _described(fact: dict[str, Any]) -> str:
     return f"{fact['bytes']} bytes with SHA-256 {fact['sha256'][:12]}…"
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _now() -> str:

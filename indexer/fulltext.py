@@ -1,10 +1,12 @@
 """The only door to tantivy: which passages hold a question's words (BM25)."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import date, timedelta
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
@@ -12,6 +14,8 @@ import numpy as np
 import tantivy
 from tantivy import Occur, Query
 
+from indexer import storage
+from indexer.errors import NoIndexError, StorageError
 from indexer.models import Article, Filters, Rows, Scores, Span
 
 _ANALYZER = "english"
@@ -104,16 +108,21 @@ class FullTextWriter:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        if folder.exists():
+        self._finished = folder
+        # A thread of tantivy's that is late makes its lock file where it began: not in what is finished.
+        self._folder = folder.with_name(f"{folder.name}.open")
+        grown = folder.exists()
+        if grown:
             for lock in folder.glob(_LOCKS):  # a link's lock would be held against the earlier index
-                lock.unlink()
-            index = tantivy.Index.open(str(folder))
+                storage.remove(lock)
+            storage.rename(folder, self._folder)
         else:
-            folder.mkdir()
-            index = tantivy.Index(_schema(), path=str(folder))
-        index.register_tokenizer(_ANALYZER, _analyzer())
-        self._writer = index.writer(_HEAP, num_threads=1)
+            storage.make_folder(self._folder)
+        path = str(self._folder)
+        with _written(self._folder):
+            index = tantivy.Index.open(path) if grown else tantivy.Index(_schema(), path=path)
+            index.register_tokenizer(_ANALYZER, _analyzer())
+            self._writer = index.writer(_HEAP, num_threads=1)
 
     def add(
         self, row: int, words: str, article: Article, mentioned: Iterable[tuple[date, date]] = ()
@@ -131,7 +140,10 @@ class FullTextWriter:
             document.add_text("source", article.source)
         if article.author:
             document.add_text("author", article.author)
-        self._writer.add_document(document)
+        try:
+            self._writer.add_document(document)
+        except ValueError as error:  # it writes a segment when its memory is full
+            raise storage.failure(self._folder, error) from error
 
     def remove(self, rows: Iterable[int]) -> None:
         """Removes passages; the same rows may be added anew after it."""
@@ -147,29 +159,63 @@ class FullTextWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is None:
+        if error is not None:
+            with suppress(ValueError, StorageError):  # that is not what went wrong first
+                self._writer.rollback()
+                self._writer.wait_merging_threads()
+                storage.rename(self._folder, self._finished)
+            return
+        with _written(self._folder):
             self._writer.commit()
-        else:
-            self._writer.rollback()
-        # Merges still under way would change files that are about to be checksummed.
-        self._writer.wait_merging_threads()
-        # Files of what was merged stay while this process's index may read them: opened anew, none does.
-        cleaner = tantivy.Index.open(str(self._folder)).writer(_LITTLE_HEAP, num_threads=1)
-        cleaner.garbage_collect_files()
-        cleaner.wait_merging_threads()
+            # Merges still under way would change files that are about to be checksummed.
+            self._writer.wait_merging_threads()
+            # Files of what was merged stay while this process's index may read them: opened anew, none does.
+            cleaner = tantivy.Index.open(str(self._folder)).writer(_LITTLE_HEAP, num_threads=1)
+            cleaner.garbage_collect_files()
+            cleaner.wait_merging_threads()
+        storage.rename(self._folder, self._finished)
+        for lock in self._finished.glob(_LOCKS):
+            storage.remove(lock)
+
+
+def _written(folder: Path) -> AbstractContextManager[None]:
+    return storage.written_by("tantivy", folder, ValueError)
+
+
+@contextmanager
+def _without_locks(folder: Path) -> Iterator[Path]:
+    """A folder of links to an index's files, to open it by. Whoever opens one, tantivy makes a lock file in
+    it, which a folder that may only be read does not take; what is opened stays mapped."""
+    try:
+        made = TemporaryDirectory(prefix="dateline-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise NoIndexError(
+            f"{folder}: opening it takes a folder for temporary files, and none may be written to; "
+            "name one: TMPDIR=DIR"
+        ) from error
+    with made as place:
+        links = Path(place) / "links"
+        links.mkdir()
+        for file in folder.absolute().iterdir():
+            if not file.match(_LOCKS):
+                (links / file.name).symlink_to(file)
+        yield links
+        # A thread of tantivy's looks at the index once more by itself: not in the midst of its removal.
+        links.rename(links.with_name("opened"))
 
 
 class FullTextIndex:
     """Reads a folder that `FullTextWriter` filled."""
 
     def __init__(self, folder: Path) -> None:
-        index = tantivy.Index.open(str(folder))
         self._analyzer = _analyzer()
         self._content_analyzer = _analyzer(function_words=False)
-        index.register_tokenizer(_ANALYZER, self._analyzer)
-        index.config_reader(reload_policy="manual")
-        self._schema = index.schema
-        self._searcher = index.searcher()
+        with _without_locks(folder) as readable:
+            index = tantivy.Index.open(str(readable))
+            index.register_tokenizer(_ANALYZER, self._analyzer)
+            index.config_reader(reload_policy="manual")
+            self._schema = index.schema
+            self._searcher = index.searcher()
 
     def __len__(self) -> int:
         """How many passages there are; those removed do not count."""

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from indexer import storage
 from indexer.errors import DamagedError
 from indexer.models import TokenVectors
 
@@ -42,14 +43,15 @@ class TokenVectorWriter:
 
     def __init__(self, folder: Path, *, bits: int) -> None:
         """`bits` for each dimension: 1 or 2."""
-        folder.mkdir(exist_ok=True)
+        if not folder.exists():
+            storage.make_folder(folder)
         self._folder = folder
         self._levels = _LEVELS[bits]
         self._bits = bits
         self._starts = array("q", [0])
         self._before = _segments(folder)
         self._name = f"{int(self._before[-1]) + 1 if self._before else 1:06d}"
-        self._stream: BinaryIO = (folder / f"{self._name}.{_CODES}").open("wb")
+        self._stream: BinaryIO = storage.create(folder / f"{self._name}.{_CODES}")
 
     def encode(self, tokens: TokenVectors) -> Codes:
         """The codes of a passage's token vectors, whose dimension has to fill whole bytes."""
@@ -78,12 +80,14 @@ class TokenVectorWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is not None:
+            storage.abandon(self._stream)
+            return
         self._stream.close()
-        if error is None:
-            np.save(self._path(self._name, _STARTS), np.asarray(self._starts), allow_pickle=False)
-            for earlier in reversed(self._before):
-                if not self._joined(earlier):
-                    break
+        storage.write_array(self._path(self._name, _STARTS), np.asarray(self._starts))
+        for earlier in reversed(self._before):
+            if not self._joined(earlier):
+                break
 
     def _joined(self, earlier: str) -> bool:
         """Whether the segment before the new one was small enough to be put in front of it: so a passage is
@@ -92,14 +96,16 @@ class TokenVectorWriter:
         if len(before) > _JOINED * len(new):
             return False
         whole = self._path(earlier, "joined")
-        with whole.open("wb") as target:
+        with storage.create(whole) as target:
             for name in (earlier, self._name):
                 with self._path(name, _CODES).open("rb") as part:
                     shutil.copyfileobj(part, target, 1 << 20)
-        whole.rename(self._path(self._name, _CODES))
-        np.save(self._path(self._name, _STARTS), np.concatenate([before[:-1], before[-1] + new]))
+        starts = self._path(self._name, _STARTS)
+        storage.rename(whole, self._path(self._name, _CODES))
+        storage.remove(starts)
+        storage.write_array(starts, np.concatenate([before[:-1], before[-1] + new]))
         for kind in (_CODES, _STARTS):
-            self._path(earlier, kind).unlink()
+            storage.remove(self._path(earlier, kind))
         return True
 
     def _path(self, segment: str, kind: str) -> Path:

@@ -30,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from indexer import storage
 from indexer.errors import DamagedError
 from indexer.models import Mask, Rows, Scores, Vector, Vectors
 
@@ -166,9 +167,9 @@ class VectorWriter:
             if stored != dimension:
                 raise ValueError(f"{folder}: holds vectors of {stored} dimensions, not of {dimension}")
         else:
-            folder.mkdir()
+            storage.make_folder(folder)
         self._added = Segment(self._next_name(), 0)
-        self._stream: BinaryIO = (folder / self._added.vectors_file).open("xb")
+        self._stream: BinaryIO = storage.create(folder / self._added.vectors_file)
         self._stream.write(_header(dimension, 0))
 
     def add(self, vectors: Vectors) -> None:
@@ -187,11 +188,13 @@ class VectorWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is not None:
+            storage.abandon(self._stream)
+            return
         self._stream.seek(0)
         self._stream.write(_header(self._dimension, self._added.passages))
         self._stream.close()
-        if error is None:
-            self._finish()
+        self._finish()
 
     def _finish(self) -> None:
         if self._added.passages:
@@ -202,24 +205,24 @@ class VectorWriter:
                 segment = _learn(self._folder, segment, self._dimension)
             self._segments = [*self._segments[:kept], segment]
         else:
-            (self._folder / self._added.vectors_file).unlink()
+            storage.remove(self._folder / self._added.vectors_file)
         stored = {"dimension": self._dimension, "segments": [asdict(one) for one in self._segments]}
         path = self._folder / _LIST
-        path.unlink(missing_ok=True)  # the file may be another index's as well
-        path.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+        storage.remove(path)  # the file may be another index's as well
+        storage.write(path, (json.dumps(stored, indent=1) + "\n").encode())
 
     def _merge(self, segments: list[Segment]) -> Segment:
         """One segment of several, whose files leave the folder."""
         merged = Segment(self._next_name(), sum(one.passages for one in segments))
-        with (self._folder / merged.vectors_file).open("xb") as target:
+        with storage.create(self._folder / merged.vectors_file) as target:
             target.write(_header(self._dimension, merged.passages))
             for one in segments:
                 with (self._folder / one.vectors_file).open("rb") as source:
                     source.seek(len(_header(self._dimension, one.passages)))
                     shutil.copyfileobj(source, target, 1 << 20)
         for one in segments:
-            (self._folder / one.vectors_file).unlink()
-            (self._folder / one.lists_file).unlink(missing_ok=True)
+            storage.remove(self._folder / one.vectors_file)
+            storage.remove(self._folder / one.lists_file)
         return merged
 
     def _next_name(self) -> str:
@@ -417,7 +420,8 @@ def _learn(folder: Path, segment: Segment, dimension: int) -> Segment:
         index.train(np.zeros((1, dimension), np.float32))  # the codes need none; it says so in its state
         for start in range(0, segment.passages, _BATCH):
             index.add(opened.vectors(np.arange(start, min(start + _BATCH, segment.passages))))
-        faiss.write_index(index, str(folder / segment.lists_file))
+        with storage.written_by("FAISS", folder / segment.lists_file, RuntimeError):
+            faiss.write_index(index, str(folder / segment.lists_file))
         del index
         opened = _Opened(folder, replace(segment, lists=lists, probes=1), dimension)
         asked, own = _questions(opened, random)

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from indexer import storage
 from indexer.encoder.encoder import Encoder
 from indexer.encoder.facts import TOKENIZER, Facts
 from indexer.encoder.fallback import MODEL
-from indexer.errors import EncoderError
+from indexer.errors import DatelineError, EncoderError, StorageError
 from indexer.settings import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ _FORMAT = b"dateline encoder 2\n"  # goes into every fingerprint: a new export i
 _FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 _OTHER_FRAMEWORKS = ("onnx", "openvino")
 _LEAST_COSINE = 0.999
-_WARNING, _FAILED = "warning: ", "error: "  # how the other process says what
+# How the other process says what.
+_WARNING = "warning: "
+_FAILED: dict[str, type[DatelineError]] = {"error: ": EncoderError, "not written: ": StorageError}
 _NO_LIMIT = 8192  # tokens, for models that name no limit of their own
 _SAMPLES = (
     "Who said so?",
@@ -127,8 +130,8 @@ def export(model: str, source: Path, target: Path, warn: Callable[[str], None]) 
     if reason:
         warn(f"{model}: {reason}; it will be run by sentence-transformers, slower and with torch")
         for leftover in target.glob("model.*"):
-            leftover.unlink()
-        with warnings.catch_warnings():
+            storage.remove(leftover)
+        with storage.written_by("sentence-transformers", target / MODEL, OSError), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             loaded.save(str(target / MODEL), create_model_card=False)
         facts = replace(facts, runtime="sentence-transformers", token_dimension=0, least_cosine=1.0)
@@ -139,7 +142,7 @@ def export(model: str, source: Path, target: Path, warn: Callable[[str], None]) 
 def export_apart(model: str, source: Path, target: Path, warn: Callable[[str], None]) -> None:
     """`export` in a process of its own: torch takes 700 MB that would stay with this one.
 
-    Raises EncoderError as `export` does, and where that process dies.
+    Raises EncoderError and StorageError as `export` does, EncoderError where that process dies.
     """
     run = subprocess.run(  # noqa: S603  this very interpreter
         [sys.executable, "-c", f"from {__name__} import _main; _main()", model, str(source), str(target)],
@@ -153,16 +156,18 @@ def export_apart(model: str, source: Path, target: Path, warn: Callable[[str], N
         if line.startswith(_WARNING):
             warn(json.loads(line.removeprefix(_WARNING)))
     if run.returncode:
-        last = run.stderr.strip().splitlines()[-1:] or [f"it ended with code {run.returncode}"]
-        raise EncoderError(last[0].removeprefix(_FAILED))
+        last = (run.stderr.strip().splitlines() or [f"it ended with code {run.returncode}"])[-1]
+        prefix = next((prefix for prefix in _FAILED if last.startswith(prefix)), "")
+        raise _FAILED.get(prefix, EncoderError)(last.removeprefix(prefix))
 
 
 def _main() -> None:
     model, source, target = sys.argv[1:]
     try:
         export(model, Path(source), Path(target), lambda what: print(_WARNING + json.dumps(what)))  # noqa: T201
-    except EncoderError as error:
-        sys.exit(_FAILED + " ".join(str(error).split()))
+    except (EncoderError, StorageError) as error:
+        prefix = next(prefix for prefix, kind in _FAILED.items() if isinstance(error, kind))
+        sys.exit(prefix + " ".join(str(error).split()))
 
 
 def _load(source: Path) -> "SentenceTransformer":
@@ -187,7 +192,7 @@ def _save_tokenizer(loaded: "SentenceTransformer", target: Path) -> None:
     fast = getattr(tokenizer, "backend_tokenizer", tokenizer)
     if not hasattr(fast, "encode_batch_fast"):
         raise EncoderError(f"{loaded}: its tokenizer has no tokenizer.json; choose a model with one")
-    fast.save(str(target / TOKENIZER))
+    storage.write(target / TOKENIZER, fast.to_str(pretty=True).encode())
 
 
 def _facts(model: str, source: Path, loaded: "SentenceTransformer") -> Facts:
@@ -266,6 +271,8 @@ def _convert(loaded: "SentenceTransformer", facts: Facts, target: Path) -> str:
             convert(Network(), {"input_ids": ids, "attention_mask": mask}, target)
         facts.write(target)
         cosine = _least_cosine(loaded, facts, Encoder(target))
+    except StorageError:
+        raise
     except Exception as error:  # noqa: BLE001  whatever a foreign model raises, there is a fallback
         return f"does not export to OpenVINO ({type(error).__name__}: {str(error)[:200]})"
     replace(facts, least_cosine=round(cosine, 6)).write(target)

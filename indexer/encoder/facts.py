@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from indexer import storage
 from indexer.errors import DamagedError
 
 Kind = Literal["query", "passage"]
@@ -32,7 +33,8 @@ class Facts:
     least_cosine: float
 
     def write(self, folder: Path) -> None:
-        (folder / _FACTS).write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+        storage.remove(folder / _FACTS)  # the export writes it before and after it measures the cosine
+        storage.write(folder / _FACTS, (json.dumps(asdict(self), indent=1) + "\n").encode())
 
     @classmethod
     def read(cls, folder: Path) -> "Facts":

@@ -17,6 +17,7 @@ from openvino import properties
 from openvino.properties import hint
 from tokenizers import Encoding, Tokenizer
 
+from indexer import storage
 from indexer.encoder.facts import TOKENIZER, Facts, Kind
 from indexer.models import Encoded, Span
 
@@ -37,7 +38,9 @@ _QUESTION_TOKENS = 32
 
 def convert(network: "torch.nn.Module", example: dict[str, "torch.Tensor"], folder: Path) -> None:
     """Writes a torch network as an OpenVINO graph; weights as f16, which halves them."""
-    ov.save_model(ov.convert_model(network, example_input=example), folder / _GRAPH, compress_to_fp16=True)
+    model = ov.convert_model(network, example_input=example)
+    with storage.written_by("OpenVINO", folder / _GRAPH, RuntimeError):
+        ov.save_model(model, folder / _GRAPH, compress_to_fp16=True)
 
 
 class OpenVinoRuntime:
