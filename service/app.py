@@ -37,6 +37,7 @@ from service.routes.page import PageFiles
 from service.routes.state import State
 from service.served import Collections
 from service.settings import Settings
+from service.wellformed import WellFormed
 
 _METHODS = {"GET", "HEAD", "POST", "DELETE", "OPTIONS"}
 
@@ -75,6 +76,7 @@ def create_app(settings: Settings, collections: Collections) -> FastAPI:
     app.mount("/static", GZipMiddleware(PageFiles()))
     app.add_middleware(_BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(_WhileConnected)
+    app.add_middleware(WellFormed)
     app.add_middleware(_Recorded, recorder=here.recorder)
     problems.install(app)
     for routes in (

@@ -245,9 +245,12 @@ def _serve(
         import uvicorn  # noqa: PLC0415
 
         from service.app import create_app  # noqa: PLC0415
+        from service.protocol import StrictProtocol  # noqa: PLC0415
 
         config = uvicorn.Config(
             create_app(settings, collections),
+            http=StrictProtocol,
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,
