@@ -233,6 +233,7 @@ def _check_facts(manifest: Manifest, opened: Generation) -> None:
         raise ValueError("its settings are none")
     if manifest.encoder != asdict(opened.encoder.facts):
         raise ValueError("its encoder is not the one that it is said to be")
+    opened.encoder.encode_queries(["news"])  # which is loaded when it is first used
     if manifest.vectors != [asdict(one) for one in opened.vectors.segments]:
         raise ValueError("its vectors are not those that they are said to be")
 

@@ -258,7 +258,7 @@ HEADS: dict[str, tuple[bytes, int]] = {
     "HTTP/0.9": (b"GET /healthz\r\n\r\n", 400),
     "HTTP/9.9": (b"GET /healthz HTTP/9.9\r\nHost: a\r\n\r\n", 400),
     "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"a" * 50, 400),
-    "nothing but lines": (b"\r\n" * 40_000 + b"\x00", 400),
+    "nothing but lines": (b"\r\n" * 100 + b"\x00", 400),
     "an operator from another page": (request("GET", "/v1/admin", None, {"Origin": "http://[::1"}), 403),
     "an operator without JSON": (post("/v1/admin/rollback", b"{}", {}), 415),
     "no such generation": (post("/v1/admin/rollback", {"generation": "../../etc/passwd"}), 422),
