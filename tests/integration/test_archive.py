@@ -173,7 +173,7 @@ def _renamed(name: str) -> Callable[[Members, dict[str, Any]], None]:
 
 def _as(kind: bytes, linkname: str = "") -> Callable[[Members, dict[str, Any]], None]:
     def change(members: Members, _: dict[str, Any]) -> None:
-        member, _ = members["report.jsonl"]
+        member = members["report.jsonl"][0]
         member.type, member.linkname = kind, linkname
 
     return change
