@@ -68,6 +68,7 @@ class Target:
         self.server = server
         self.address = (host, int(port))
         self.log: list[str] = []
+        self.sent = 0
         self.statuses: Counter[int] = Counter()
         assert server.process.stderr
         self._reading = Thread(target=self.log.extend, args=(server.process.stderr,))
@@ -77,6 +78,7 @@ class Target:
         """Every answer to bytes as they are, until the service closes. With `leave` it is told that nothing
         more will be sent; else the last request has to ask for the end."""
         received = b""
+        self.sent += 1
         # It may have refused and closed while it was being sent to.
         with socket.create_connection(self.address, timeout=30) as connection, suppress(ConnectionError):
             connection.sendall(raw)
@@ -389,7 +391,7 @@ def noise(draw: st.DrawFn) -> bytes:
     return bytes(raw)
 
 
-MUTATED, SOUPS, NOISES, BY_SCHEMA = 3500, 1500, 1500, 4000
+MUTATED, SOUPS, NOISES, BY_SCHEMA = 3500, 1500, 1500, 5000
 
 
 def test_mutated_bodies(target: Target, tries: Tries, tell: Tell) -> None:
@@ -453,6 +455,7 @@ def test_requests_by_the_services_own_description(target: Target, tries: Tries, 
             def run(case: schemathesis.Case[Any]) -> None:
                 nonlocal sent
                 sent += 1
+                target.sent += 1
                 told = _by_schema(target, case)
                 target.statuses[told] += 1
 
@@ -480,4 +483,4 @@ def test_afterwards_it_answers_as_before_and_its_log_holds_no_trace(target: Targ
     log = "".join(target.log)
     assert "Traceback" not in log
     assert not re.search(r" (ERROR|CRITICAL) ", log), log[-3000:]
-    tell(f"{len(target.log):,} lines of log without a trace")
+    tell(f"{target.sent:,} requests in all, {len(target.log):,} lines of log without a trace")
