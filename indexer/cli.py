@@ -288,6 +288,65 @@ def gc(
     _say(f"{len(removed)} removed, {len(folder.ids())} left")
 
 
+@app.command(name="export")
+def export_command(
+    context: typer.Context,
+    target: Annotated[Path, typer.Argument(help="The archive; - is standard output.", metavar="FILE")],
+    index: IndexOption = None,
+) -> None:
+    """Write the served generation into one file, each part compared with its checksum on the way.
+
+    The file has its name only when it is whole. A service may go on meanwhile.
+
+    [dim]Examples:[/dim]
+      dateline index export news.dateline
+      dateline index export - | ssh backup 'cat > news.dateline'
+    """
+    from indexer.archive import export  # noqa: PLC0415
+
+    folder = _folder(context, index)
+    os.nice(_GIVES_WAY)
+    to_stdout = str(target) == "-"
+    if to_stdout and sys.stdout.isatty():
+        raise UsageError("-: standard output is a terminal; name a file, or send it on")
+    manifest = export(folder, sys.stdout.buffer if to_stdout else target)
+    size = sum(facts["bytes"] for facts in manifest.files.values())
+    _say(f"{target}: generation {manifest.id} of {folder.path}, {size / 1e6:.1f} MB")
+
+
+@app.command(name="import")
+def import_command(
+    context: typer.Context,
+    source: Annotated[Path, typer.Argument(help="The archive; - is standard input.", metavar="FILE")],
+    index: IndexOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve what an archive holds, as the index's next generation; the service switches to it by itself.
+
+    What was served before stays, and a rollback returns to it.
+
+    [dim]Example:[/dim]
+      dateline index import news.dateline --index /srv/news
+    """
+    from indexer.archive import restore  # noqa: PLC0415
+
+    settings = _settings(context, index=index)
+    folder = IndexFolder(settings.index)
+    folder.check_free()
+    os.nice(_GIVES_WAY)
+    with sys.stdin.buffer if str(source) == "-" else source.open("rb") as stream:
+        manifest = restore(
+            folder, stream, str(source), keep=settings.keep_generations, command=_command_line()
+        )
+    counts = manifest.counts
+    print(
+        json.dumps(_summary(manifest))
+        if as_json
+        else f"{settings.index}: generation {manifest.id} with {counts['articles']:,} articles in "
+        f"{counts['passages']:,} passages, from {source}"
+    )
+
+
 def _run(
     settings: IndexSettings,
     *,

@@ -5,6 +5,7 @@ DatelineError            exit 1
 ├── SourceError          exit 1   articles cannot be read
 ├── EncoderError         exit 1   the model cannot be loaded or exported
 ├── NotFoundError        exit 1   what is asked for by name is not there
+├── ArchiveError         exit 1   a file is no archive of an index, or a damaged one
 ├── LockedError          exit 1   another process is writing the index
 ├── StorageError         exit 1   the index cannot be written: disk full, failing, not ours
 └── NoIndexError         exit 3   there is nothing to serve
@@ -44,6 +45,10 @@ class NotFoundError(DatelineError):
     def __init__(self, message: str, param: str) -> None:
         super().__init__(message)
         self.param = param
+
+
+class ArchiveError(DatelineError):
+    """A file is no archive of an index, or a damaged one."""
 
 
 class LockedError(DatelineError):

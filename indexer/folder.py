@@ -27,7 +27,7 @@ from datetime import UTC, datetime
 from io import FileIO
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from indexer import storage
 from indexer.errors import DamagedError, LockedError, NoIndexError, StorageError, UsageError
@@ -45,6 +45,8 @@ _REBUILD = "run: dateline index build"
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """What a generation is; `files` maps every other file to its size in bytes and SHA-256."""
+
+    FILE: ClassVar[str] = _MANIFEST
 
     format: int
     id: str
@@ -76,6 +78,11 @@ class Manifest:
             content = path.read_bytes()
         except OSError as error:
             raise DamagedError(f"{path}: cannot be read ({error.strerror}); {_REBUILD}") from error
+        return cls.from_bytes(content, path)
+
+    @classmethod
+    def from_bytes(cls, content: bytes, path: Path) -> "Manifest":
+        """What `to_bytes` wrote; `path` is for messages. Raises DamagedError as `read` does."""
         try:
             facts = json.loads(content)
             found = facts["format"]
@@ -85,7 +92,7 @@ class Manifest:
             manifest = cls(**facts)
         except (ValueError, TypeError, KeyError) as error:
             raise DamagedError(f"{path}: is damaged ({error!r}); {_REBUILD}") from error
-        if manifest.to_bytes() != content:
+        if manifest.to_bytes() != content or not _ID.fullmatch(manifest.id):
             raise DamagedError(f"{path}: is damaged (its checksum differs); {_REBUILD}")
         return manifest
 

@@ -39,6 +39,7 @@ from service.routes.page import PageFiles
 from service.routes.state import State
 from service.served import Collections
 from service.settings import Settings
+from service.wellformed import WellFormed
 
 _METHODS = {"GET", "HEAD", "POST", "DELETE", "OPTIONS"}
 
@@ -84,6 +85,7 @@ def create_app(settings: Settings, collections: Collections) -> FastAPI:
     app.add_middleware(_BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(_WhileConnected)
     app.add_middleware(Admitted, admission=admission)
+    app.add_middleware(WellFormed)
     app.add_middleware(_Recorded, recorder=here.recorder)
     problems.install(app)
     for routes in (

@@ -10,18 +10,14 @@ import struct
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from socket import SOL_SOCKET, socket
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.problems import problem
+from service.protocol import StrictProtocol
 
 _LEAST_BYTES_S = 4096  # of a body that comes in, of an answer that goes out
-_MOST_HEAD_BYTES = 32 << 10
-_MOST_HEADERS = 100
 _MOST_PIPELINED = 100
 _MOST_CONNECTIONS = 10_000
 _OTHER_FILES = 256  # that the process may have open
@@ -38,13 +34,6 @@ _NO_SYN = (  # a program of its packet filter: drop what has the flag SYN, from 
     (0x06, 0, 0, 0xFFFFFFFF),
 )
 
-_TOO_LARGE = problem(
-    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-    f"the address and the headers must be at most {_MOST_HEAD_BYTES} bytes, in {_MOST_HEADERS} headers",
-    code="headers_too_large",
-    headers={"Connection": "close"},
-)
-
 
 @dataclass(slots=True)
 class Door:
@@ -58,18 +47,15 @@ class Door:
     silent: "dict[Connection, None]" = field(default_factory=dict)
 
 
-class Connection(HttpToolsProtocol):
+class Connection(StrictProtocol):
     """One client's. Where there are too many, whoever has been silent the longest makes room."""
 
     def __init__(self, *args: Any, door: Door, **kwargs: Any) -> None:  # noqa: ANN401  uvicorn's own
         super().__init__(*args, **kwargs)
         self._door = door
-        self._served_app = self.app
         self._looking: asyncio.TimerHandle | None = None
         self._since = self.loop.time()  # when the head or body that is waited for was begun
-        self._in_body = False
         self._body_bytes = 0
-        self._head_bytes = 0
         self._unread: tuple[float, int] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -85,23 +71,13 @@ class Connection(HttpToolsProtocol):
             self._looking.cancel()
         super().connection_lost(exc)
 
-    def data_received(self, data: bytes) -> None:
-        if not self._in_body:
-            self._head_bytes += len(data)
-        super().data_received(data)
-        if not self._in_body and self._head_bytes > _MOST_HEAD_BYTES and not self.transport.is_closing():
-            self._refuse_head()
-
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._since = self.loop.time()
 
     def on_headers_complete(self) -> None:
-        head = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-        fits = head <= _MOST_HEAD_BYTES and len(self.headers) <= _MOST_HEADERS
-        self.app = self._served_app if fits else _TOO_LARGE
         self._door.silent.pop(self, None)
-        self._in_body, self._body_bytes, self._head_bytes = True, 0, 0
+        self._body_bytes = 0
         self._since = self.loop.time()
         super().on_headers_complete()
         if self._door.closing:
@@ -114,7 +90,6 @@ class Connection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._in_body = False
         super().on_message_complete()
         if self.cycle.response_complete:
             self._waits_for_head()
@@ -158,16 +133,6 @@ class Connection(HttpToolsProtocol):
         if self._unread is None or self._unread[1] - size >= _LEAST_BYTES_S * patience_s:
             self._unread = now, size
         return now - self._unread[0] > patience_s
-
-    def _refuse_head(self) -> None:
-        if self.cycle is None or self.cycle.response_complete:
-            self.transport.write(
-                b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-                + b"".join(name + b": " + value + b"\r\n" for name, value in _TOO_LARGE.raw_headers)
-                + b"\r\n"
-                + bytes(_TOO_LARGE.body)
-            )
-        self.transport.close()
 
 
 class Server(uvicorn.Server):

@@ -16,6 +16,7 @@ from service.schemas.errors import ErrorOut, ProblemOut
 log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 1
+_LONGEST = 500  # characters that an error says of what it was sent
 _STATUS: tuple[tuple[type[DatelineError], HTTPStatus, str], ...] = (
     (NotFoundError, HTTPStatus.NOT_FOUND, "not_found"),
     (UsageError, HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_value"),
@@ -31,6 +32,15 @@ _CODES = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body_too_large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported_media_type",
 }
+
+
+class RefusedError(HTTPException):
+    """A request that is answered with `problem` of these."""
+
+    def __init__(self, status: HTTPStatus, detail: str, *, code: str, param: str | None = None) -> None:
+        super().__init__(status, detail)
+        self.code = code
+        self.param = param
 
 
 def problem(
@@ -68,26 +78,25 @@ def install(app: FastAPI) -> None:
 
 async def _invalid(_: Request, error: Any) -> JSONResponse:  # noqa: ANN401  RequestValidationError
     first: Mapping[str, Any] = error.errors()[0]
-    if first["type"] == "json_invalid":
-        return problem(
-            HTTPStatus.BAD_REQUEST, f"the body is not JSON: {first['ctx']['error']}", code="invalid_json"
-        )
     if first["type"] == "model_attributes_type" and len(first["loc"]) == 1:
         detail = "the body is no JSON object; send one, with Content-Type: application/json"
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code="invalid_value")
     param = _param(first["loc"])
-    # The input itself is never sent back: it may be long, or no text that JSON can hold.
-    message = first["msg"].removeprefix("Value error, ")
+    # The input itself is sent back in part at most: it may be long, or no text that JSON can hold.
+    message = first["msg"].removeprefix("Value error, ")[:_LONGEST]
     detail = f"{param}: {message}" if param else f"the body: {message}"
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code="invalid_value", param=param)
 
 
 def _param(location: Sequence[str | int]) -> str | None:
-    return ".".join(str(part) for part in location[1:]).encode("utf-8", "replace").decode() or None
+    parts = ".".join(str(part) for part in location[1:])
+    return parts[:_LONGEST].encode("utf-8", "replace").decode() or None
 
 
 async def _http(_: Request, error: Any) -> JSONResponse:  # noqa: ANN401  HTTPException
     status = HTTPStatus(error.status_code)
+    if isinstance(error, RefusedError):
+        return problem(status, error.detail, code=error.code, param=error.param)
     return problem(status, error.detail, code=_CODES.get(status, "http_error"), headers=error.headers)
 
 
@@ -100,7 +109,7 @@ async def _known(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _bug(request: Request, _: Exception) -> JSONResponse:
-    log.error("unhandled error in %s %s", request.method, request.url.path)
+    log.error("unhandled error in %s %r", request.method, request.scope["path"])
     return problem(
         HTTPStatus.INTERNAL_SERVER_ERROR, "an error of ours; the log has it", code="internal_error"
     )

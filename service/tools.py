@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp.types import ToolAnnotations
-from pydantic import BaseModel, Field
+from mcp.types import CallToolResult, InputRequiredResult, ToolAnnotations
+from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import Request
 
 from indexer.errors import DatelineError, NotFoundError
@@ -21,7 +21,7 @@ from service.quoting import quotes
 from service.rendering import Address, addressed
 from service.replying import Answerer, Reply
 from service.retrieval import search
-from service.schemas.fields import validated
+from service.schemas.fields import Limit, refused, validated
 from service.schemas.requests import AnswerIn, QuotesIn, SearchIn, TurnIn
 from service.served import Collections
 from service.settings import DEFAULT_COLLECTION, Settings
@@ -104,9 +104,28 @@ class Said(BaseModel):
     results: list[SaidQuote]
 
 
+class _Tools(MCPServer[Any]):
+    """Arguments that a tool does not take are named, as our own protocol names them."""
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        for tool in await self.list_tools():
+            known = tool.input_schema["properties"]
+            if tool.name == name and (unknown := sorted(arguments.keys() - known.keys())):
+                raise ToolError(f"{unknown[0][:200]}: no such argument; {name} takes {', '.join(known)}")
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            if not isinstance(error.__cause__, ValidationError):
+                raise
+            refusal = refused(error.__cause__)
+        raise ToolError(str(refusal))
+
+
 def tool_server(settings: Settings, collections: Collections, answerer: Answerer) -> MCPServer[Any]:
     """The tools over what is served, for either transport."""
-    server: MCPServer[Any] = MCPServer(
+    server = _Tools(
         name="dateline", title="Dateline", instructions=_INSTRUCTIONS, version=version("dateline")
     )
 
@@ -122,7 +141,7 @@ def tool_server(settings: Settings, collections: Collections, answerer: Answerer
         query: Annotated[str, Field(description="a question or key words")],
         context: Context[Any, Any],
         collection: _CollectionName = DEFAULT_COLLECTION,
-        limit: Annotated[int, Field(ge=1, le=100)] = 10,
+        limit: Limit = 10,
         published_after: _FirstDay = None,
         published_before: _LastDay = None,
     ) -> Found:
@@ -178,7 +197,7 @@ def tool_server(settings: Settings, collections: Collections, answerer: Answerer
         speaker: Annotated[str | None, Field(description="whose words: a name or a surname")] = None,
         topic: Annotated[str | None, Field(description="what they speak of")] = None,
         collection: _CollectionName = DEFAULT_COLLECTION,
-        limit: Annotated[int, Field(ge=1, le=100)] = 10,
+        limit: Limit = 10,
         published_after: _FirstDay = None,
         published_before: _LastDay = None,
     ) -> Said:

@@ -28,7 +28,7 @@ def operator(request: Request) -> None:
     elif not _ours(_host(request), settings):
         raise _forbidden("the service is not known under this Host; add it to the setting allowed_hosts")
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower():
+    if origin is not None and _netloc(origin) != request.headers.get("host", "").lower():
         raise _forbidden("another site's page may not operate this service (its Origin is not the Host)")
     if request.method not in {"GET", "HEAD"}:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -56,6 +56,14 @@ def _host(request: Request) -> str:
         return urlsplit("//" + request.headers.get("host", "")).hostname or ""
     except ValueError:
         return ""
+
+
+def _netloc(origin: str) -> str | None:
+    """None where the origin is no address."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _is_local(name: str) -> bool:

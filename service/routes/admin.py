@@ -13,6 +13,7 @@ from indexer.folder import IndexFolder
 from service.problems import problem
 from service.routes.access import operator
 from service.routes.state import State, state
+from service.routes.strict import StrictRoute
 from service.schemas.admin import (
     AdminCollectionOut,
     AdminOut,
@@ -24,7 +25,9 @@ from service.schemas.admin import (
 )
 from service.schemas.results import IndexDetailsOut
 
-router = APIRouter(prefix="/v1/admin", tags=["admin"], dependencies=[Depends(operator)])
+router = APIRouter(
+    prefix="/v1/admin", tags=["admin"], dependencies=[Depends(operator)], route_class=StrictRoute
+)
 
 
 @router.get("")

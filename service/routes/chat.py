@@ -13,6 +13,7 @@ from service.rendering import NOTHING, Rendered, addressed, rendered
 from service.replying import Reply
 from service.routes.state import State, state
 from service.routes.streaming import event, streamed
+from service.routes.strict import StrictRoute
 from service.schemas.chat import (
     ChatChunks,
     ChatIn,
@@ -26,7 +27,7 @@ from service.schemas.chat import (
 )
 from service.settings import DEFAULT_COLLECTION
 
-router = APIRouter(prefix="/v1", tags=["chat"])
+router = APIRouter(prefix="/v1", tags=["chat"], route_class=StrictRoute)
 
 _BARE, _LINKS = "dateline", "dateline-links"
 

@@ -6,9 +6,10 @@ from indexer.generation import Generation
 from indexer.models import Vectors
 from service.routes.encoders import collection_of
 from service.routes.state import state
+from service.routes.strict import StrictRoute
 from service.schemas.embeddings import EmbeddingsIn, EmbeddingsOut
 
-router = APIRouter(prefix="/v1", tags=["embeddings"])
+router = APIRouter(prefix="/v1", tags=["embeddings"], route_class=StrictRoute)
 
 
 @router.post("/embeddings", response_model=EmbeddingsOut)

@@ -9,10 +9,11 @@ from indexer.generation import Generation
 from service.quoting import most_quoted, quotes
 from service.routes.sending import sent
 from service.routes.state import state
+from service.routes.strict import StrictRoute
 from service.schemas.requests import QuotesIn, SpeakersIn
 from service.schemas.results import QuotesOut, SpeakersOut
 
-router = APIRouter(prefix="/v1", tags=["quotes"])
+router = APIRouter(prefix="/v1", tags=["quotes"], route_class=StrictRoute)
 
 
 @router.get("/quotes", response_model=QuotesOut)

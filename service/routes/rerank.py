@@ -8,9 +8,10 @@ from indexer.generation import Generation
 from service.relevance import Piece, best_first, pieces, relevance
 from service.routes.encoders import collection_of
 from service.routes.state import state
+from service.routes.strict import StrictRoute
 from service.schemas.rerank import RerankIn, RerankOut
 
-router = APIRouter(tags=["rerank"])
+router = APIRouter(tags=["rerank"], route_class=StrictRoute)
 
 
 @router.post("/v1/rerank", response_model_exclude_none=True)

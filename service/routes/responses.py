@@ -13,6 +13,7 @@ from service.replying import Reply
 from service.routes.chat import spoken_to
 from service.routes.state import State, state
 from service.routes.streaming import event, streamed
+from service.routes.strict import StrictRoute
 from service.schemas.responses import (
     OutputTextOut,
     ResponseMaker,
@@ -21,7 +22,7 @@ from service.schemas.responses import (
     flat_annotations,
 )
 
-router = APIRouter(prefix="/v1", tags=["chat"])
+router = APIRouter(prefix="/v1", tags=["chat"], route_class=StrictRoute)
 
 
 @router.post("/responses", response_model=ResponseOut)

@@ -13,6 +13,7 @@ from service.faceting import facets
 from service.retrieval import search
 from service.routes.sending import sent
 from service.routes.state import state
+from service.routes.strict import StrictRoute
 from service.schemas.fields import CollectionName
 from service.schemas.requests import SearchIn, SearchParameters
 from service.schemas.results import (
@@ -26,7 +27,7 @@ from service.schemas.results import (
 )
 from service.settings import DEFAULT_COLLECTION
 
-router = APIRouter(prefix="/v1", tags=["search"])
+router = APIRouter(prefix="/v1", tags=["search"], route_class=StrictRoute)
 Collection = Annotated[CollectionName, Query()]
 
 

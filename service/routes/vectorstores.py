@@ -7,9 +7,10 @@ from indexer.generation import Generation
 from service.asking import understand
 from service.retrieval import Hit, search
 from service.routes.state import state
+from service.routes.strict import StrictRoute
 from service.schemas.vectorstores import VectorSearchIn, VectorSearchOut, VectorStoreOut, VectorStoresOut
 
-router = APIRouter(prefix="/v1/vector_stores", tags=["vector stores"])
+router = APIRouter(prefix="/v1/vector_stores", tags=["vector stores"], route_class=StrictRoute)
 
 
 @router.get("")

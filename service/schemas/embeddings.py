@@ -44,7 +44,7 @@ class EmbeddingsIn(Tolerant):
         BeforeValidator(_texts, json_schema_input_type=str | list[str]),
     ]
     encoding_format: Literal["float", "base64"] = "float"
-    dimensions: Annotated[int, Field(ge=1)] | None = None
+    dimensions: Annotated[int, Field(ge=1, strict=True)] | None = None
     input_type: Literal["query", "document"] = "document"
 
     def check(self, facts: Facts) -> None:

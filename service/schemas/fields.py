@@ -37,6 +37,14 @@ def _iso_day(value: object) -> object:
     raise ValueError("give a day as YYYY-MM-DD")
 
 
+def _written_whole(value: object) -> object:
+    """Only digits: pydantic alone would take "1_0" for ten and "5.0" for five."""
+    if isinstance(value, int) or (isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,300}", value)):
+        return value
+    raise ValueError("give a whole number")
+
+
+Whole = Annotated[int, BeforeValidator(_written_whole)]  # of an address
 Day = Annotated[date, BeforeValidator(_iso_day)]
 Question = Annotated[str, Field(max_length=MAX_QUERY), AfterValidator(_question)]
 CollectionName = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(without_surrogates)]
@@ -58,6 +66,11 @@ def validated(kind: type[_Request], **fields: object) -> _Request:
     try:
         return kind(**fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        param = ".".join(map(str, first["loc"]))
-        raise UsageError(f"{param}: {first['msg'].removeprefix('Value error, ')}", param=param) from error
+        raise refused(error) from error
+
+
+def refused(error: ValidationError) -> UsageError:
+    """What is wrong with the first field that is."""
+    first = error.errors()[0]
+    param = ".".join(map(str, first["loc"]))
+    return UsageError(f"{param}: {first['msg'].removeprefix('Value error, ')}", param=param)

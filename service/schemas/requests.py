@@ -21,12 +21,14 @@ from service.schemas.fields import (
     Request,
     Speaker,
     Value,
+    Whole,
     without_surrogates,
 )
 from service.settings import DEFAULT_COLLECTION
 
 MOST_TURNS = 50  # of a conversation; the last ones count
 LONGEST_ANSWER = 20_000  # characters
+REPEATABLE = {"source", "author"}  # parameters of an address that may stand there several times
 
 
 class FiltersIn(Request):
@@ -88,8 +90,8 @@ class SearchParameters(Request):
 
     q: Question
     collection: CollectionName = DEFAULT_COLLECTION
-    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 10
-    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] = 0
+    limit: Annotated[Whole, Field(ge=1, le=MAX_LIMIT)] = 10
+    offset: Annotated[Whole, Field(ge=0, le=MAX_OFFSET)] = 0
     mode: Mode = "hybrid"
     published_after: Day | None = None
     published_before: Day | None = None
@@ -125,8 +127,8 @@ class QuotesIn(Request):
     published_after: Day | None = None
     published_before: Day | None = None
     source: Annotated[list[Value], Field(max_length=MAX_VALUES)] = []
-    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 10
-    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] = 0
+    limit: Annotated[Whole, Field(ge=1, le=MAX_LIMIT)] = 10
+    offset: Annotated[Whole, Field(ge=0, le=MAX_OFFSET)] = 0
 
     def to_query(self) -> QuotesQuery:
         """Raises UsageError where nothing is asked for, or the days are the wrong way round."""
@@ -141,7 +143,7 @@ class SpeakersIn(Request):
 
     q: Speaker | None = None
     collection: CollectionName = DEFAULT_COLLECTION
-    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 20
+    limit: Annotated[Whole, Field(ge=1, le=MAX_LIMIT)] = 20
 
 
 class TurnIn(Request):

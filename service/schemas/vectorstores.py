@@ -16,7 +16,7 @@ from indexer.models import Filters
 from service.asking import Asked
 from service.retrieval import Hit, Rescoring, SearchQuery
 from service.schemas.chat import Tolerant
-from service.schemas.fields import Question, Request, validated
+from service.schemas.fields import MAX_VALUES, Question, Request, validated
 from service.schemas.requests import FiltersIn
 
 _MOST_QUERIES = 20
@@ -69,7 +69,7 @@ class ComparisonIn(Request):
                 return date.fromisoformat(value).toordinal()
             if isinstance(value, int | float) and not isinstance(value, bool):
                 at = _EPOCH + value / _DAY_SECONDS
-                if 1 <= at <= date.max.toordinal():
+                if 1 <= at < date.max.toordinal() + 1:
                     return at
         except (ValueError, OverflowError):
             pass
@@ -80,7 +80,7 @@ class ComparisonIn(Request):
 
 class CompoundIn(Request):
     type: Literal["and", "or"]
-    filters: list["FilterIn"]
+    filters: Annotated[list["FilterIn"], Field(max_length=MAX_VALUES)]
 
 
 FilterIn = Annotated[ComparisonIn | CompoundIn, Field(discriminator="type")]
@@ -106,7 +106,7 @@ class RankingOptionsIn(Tolerant):
     """`none` leaves the best passages in the order in which they were found; all else puts them in order."""
 
     ranker: str = "auto"
-    score_threshold: Annotated[float, Field(ge=0, le=1)] = 0.0
+    score_threshold: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.0
 
 
 class VectorSearchIn(Tolerant):
@@ -178,7 +178,10 @@ class VectorSearchIn(Tolerant):
                 "published_after": date.fromordinal(after),
                 "published_before": date.fromordinal(before),
             }
-        return validated(FiltersIn, **names, **days).to_filters()
+        try:
+            return validated(FiltersIn, **names, **days).to_filters()
+        except UsageError as error:
+            raise UsageError(f"filters: {error}", param="filters") from error
 
 
 class ContentOut(BaseModel):
