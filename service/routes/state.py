@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
+from service.keys import Keys
 from service.rebuilding import Rebuilds
 from service.recording import Recorder
 from service.replying import Answerer
@@ -18,6 +19,7 @@ class State:
     answerer: Answerer
     recorder: Recorder
     rebuilds: Rebuilds
+    keys: Keys
 
     def base(self, request: Request) -> str:
         """Where readers reach the service."""
