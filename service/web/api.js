@@ -14,8 +14,10 @@ export class ApiError extends Error {
 // what a browser keeps for good would be the next reader's.
 const KEY = "key";
 let asking = null; // one dialog, for all that wait for a key
+let declined = 0; // how often none was given: what was under way then does not ask again
 
 async function answered(path, init) {
+  const before = declined;
   for (;;) {
     const key = sessionStorage.getItem(KEY);
     const headers = key ? { ...init.headers, Authorization: `Bearer ${key}` } : init.headers;
@@ -31,8 +33,8 @@ async function answered(path, init) {
     const body = await response.json().catch(() => ({}));
     const message = body.error?.message ?? `The service answered ${status}.`;
     if (status === 401 || body.error?.code === "insufficient_scope") {
-      const another = sessionStorage.getItem(KEY) !== key || (await (asking ??= askForKey(key && message)));
-      if (another) continue;
+      if (sessionStorage.getItem(KEY) !== key) continue;
+      if (declined === before && (await (asking ??= askForKey(key && message)))) continue;
       throw new ApiError("key", message, status);
     }
     if (status === 503) throw new ApiError("busy", message);
@@ -46,6 +48,7 @@ async function askForKey(trouble) {
     const { askForKey: ask } = await import("./key.js");
     const key = await ask(trouble);
     if (key) sessionStorage.setItem(KEY, key);
+    else declined++;
     return Boolean(key);
   } finally {
     asking = null;
