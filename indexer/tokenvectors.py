@@ -88,7 +88,9 @@ class TokenVectorWriter:
     def _joined(self, earlier: str) -> bool:
         """Whether the segment before the new one was small enough to be put in front of it: so a passage is
         copied a few times in its life, and there are never many segments."""
-        before, new = (np.load(self._path(name, _STARTS)) for name in (earlier, self._name))
+        before, new = (
+            np.load(self._path(name, _STARTS), allow_pickle=False) for name in (earlier, self._name)
+        )
         if len(before) > _JOINED * len(new):
             return False
         whole = self._path(earlier, "joined")
@@ -97,7 +99,11 @@ class TokenVectorWriter:
                 with self._path(name, _CODES).open("rb") as part:
                     shutil.copyfileobj(part, target, 1 << 20)
         whole.rename(self._path(self._name, _CODES))
-        np.save(self._path(self._name, _STARTS), np.concatenate([before[:-1], before[-1] + new]))
+        np.save(
+            self._path(self._name, _STARTS),
+            np.concatenate([before[:-1], before[-1] + new]),
+            allow_pickle=False,
+        )
         for kind in (_CODES, _STARTS):
             self._path(earlier, kind).unlink()
         return True

@@ -57,6 +57,7 @@ def test_who_gives_none_may_try_again(page: Page, keys: dict[str, str]) -> None:
     page.expected_errors = 9  # type: ignore[attr-defined]  # the refusals
     page.goto("/search?q=storm")
     dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     expect(page.get_by_role("alert").first).to_contain_text("This takes a key")

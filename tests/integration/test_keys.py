@@ -125,8 +125,8 @@ def test_what_is_no_key_is_refused_alike(server: Server, keys: dict[str, str]) -
         assert refused.status_code == 401, given
         assert refused.headers["www-authenticate"].startswith('Bearer realm="dateline"')
         assert keys["search"] not in refused.text
-    for given in (good, good.replace("Bearer", "bearer"), good.replace(" ", "  ")):
-        answered = server.client.get("/v1/search?q=storm", headers={"Authorization": given})
+    for written in (good, good.replace("Bearer", "bearer"), good.replace(" ", "  ")):
+        answered = server.client.get("/v1/search?q=storm", headers={"Authorization": written})
         assert answered.status_code == 200
     for elsewhere in ({"X-API-Key": keys["search"]}, {"Cookie": f"key={keys['search']}"}):
         assert server.client.get("/v1/search?q=storm", headers=elsewhere).status_code == 401
@@ -160,6 +160,7 @@ def test_the_first_key_closes_a_service_that_runs(
     seed_index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DATELINE_KEYS", raising=False)  # which the module's own service was started with
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
     with serving(seed_index) as server:
         assert server.client.get("/v1/search?q=storm").status_code == 200
@@ -197,6 +198,7 @@ def test_a_public_address_needs_keys_or_a_word(
     seed_index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DATELINE_KEYS", raising=False)  # which the module's own service was started with
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
     public = ["serve", "--index", str(seed_index), "--port", "0", "--host", "0.0.0.0"]  # noqa: S104  what is tried
     command = [sys.executable, "-m", "service.cli", *public]

@@ -26,7 +26,7 @@ import numpy as np
 import pytest
 
 from indexer.folder import IndexFolder
-from indexer.generation import open_best
+from indexer.sources import Intake, Offer, read
 from service.keys import KeyFile
 from tests.conftest import ROOT, build_index
 from tests.integration.server import Server, serving
@@ -48,7 +48,7 @@ class Payload:
 
 
 @pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def hostile(seed_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An index of two articles, the fields of one of which are all payloads."""
     folder = tmp_path_factory.mktemp("hostile")
     fair = {
@@ -60,14 +60,15 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     foul = {
         "id": f"../../{MARKUP}",
         "title": f"Bridge toll {MARKUP} ](javascript:alert(1))",
-        "text": f"The bridge toll is nine crowns, the county said. {ORDER} {MARKUP}",
+        "text": f"The bridge toll is nine crowns, the county said. {MARKUP}\n\n{ORDER}",
         "url": "javascript:alert(1)",
         "source": MARKUP,
         "published": "2026-02-02",
     }
     (folder / "articles.jsonl").write_text("".join(json.dumps(one) + "\n" for one in (fair, foul)))
-    build_index(folder / "index", folder / "articles.jsonl")
-    return folder / "index"
+    index = Path(shutil.copytree(seed_index, folder / "index"))  # whose encoder is taken over
+    build_index(index, folder / "articles.jsonl")
+    return index
 
 
 @pytest.fixture(scope="module")
@@ -163,12 +164,12 @@ def test_an_archives_members_go_nowhere(tmp_path: Path) -> None:
         zipped.writestr("../escaped.txt", "Text")
     (given / "fair.txt").write_text("The fair one is read as ever, the county said.")
     before = sorted(path.name for path in tmp_path.iterdir())
-    build_index(tmp_path / "index", given)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*before, "index"])
-    with open_best(IndexFolder(tmp_path / "index"), pytest.fail) as generation:
-        assert generation.corpus.article("fair")
-        texts = [one.article.text for one in generation.corpus.articles()]
+    told: list[str] = []
+    texts = [one.text for one in read(Offer((given,)), Intake(warn=told.append))]
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    assert any("is read as ever" in text for text in texts)
     assert not [text for text in texts if "secret stands" in text]
+    assert any("c.zip" in line for line in told)
 
 
 def _raw(server: Server, path: str, host: str = "127.0.0.1") -> bytes:
@@ -197,13 +198,13 @@ def test_fetching_reaches_no_address_of_ours(tmp_path: Path) -> None:
     asked: list[str] = []
 
     class Inner(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802  the library's
+        def do_GET(self) -> None:
             asked.append(self.path)
             self.send_error(404)
 
     with http.server.HTTPServer(("127.0.0.1", 0), Inner) as inner:
         threading.Thread(target=inner.serve_forever, daemon=True).start()
-        for host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433", "0.0.0.0"):  # noqa: S104
+        for host in ("localhost", "[::ffff:127.0.0.1]", "2130706433"):
             address = f"http://{host}:{inner.server_port}/feed.xml"
             command = [sys.executable, "-m", "service.cli", "index", "build", address]
             refused = subprocess.run(
@@ -224,7 +225,7 @@ def test_what_an_article_holds_is_never_markup_nor_a_link_to_code(server: Server
     asked = {"model": "dateline-links", "messages": [{"role": "user", "content": "What is the bridge toll?"}]}
     told = server.client.post("/v1/chat/completions", json=asked).json()
     text = told["choices"][0]["message"]["content"]
-    assert not re.search(r"\]\(\s*javascript:", text)
+    assert not re.search(r"(?<!\\)\]\(\s*javascript:", text)
     assert not [link for link in told["citations"] if not link.startswith(("http://", "https://"))]
 
 
