@@ -231,8 +231,10 @@ def test_openais_client_sends_its_key(server: Server, keys: dict[str, str]) -> N
 
 def test_an_agent_sends_its_key(server: Server, keys: dict[str, str]) -> None:
     async def work() -> None:
-        sending = httpx2.AsyncClient(headers=bearer(keys["chat"]), timeout=30)
-        async with Client(streamable_http_client(f"{server.url}/mcp", http_client=sending)) as client:
+        async with (
+            httpx2.AsyncClient(headers=bearer(keys["chat"]), timeout=30) as sending,
+            Client(streamable_http_client(f"{server.url}/mcp", http_client=sending)) as client,
+        ):
             told = await client.call_tool("ask", {"question": QUESTION["query"]})
             assert "closer military cooperation" in told.structured_content["answer"]
 
