@@ -1,9 +1,15 @@
 # Two stages: the first builds, with torch; the second serves, without it.
 #
 #   docker build -t dateline .
-#   docker run -p 8000:8000 dateline                            # serves an index of seeds/
+#   docker run -p 127.0.0.1:8000:8000 dateline                  # serves an index of seeds/
 #   docker run -v ./articles:/articles:ro -v dateline-index:/index dateline index build /articles
-#   docker run -v dateline-index:/index -p 8000:8000 dateline
+#   docker run -v dateline-index:/index -p 127.0.0.1:8000:8000 dateline
+#
+# It asks for no key, for whom the port is published to decides who reaches it. To publish it to more than this
+# machine, make keys, and name their file: then nobody gets in without one.
+#
+#   docker run -v dateline-keys:/keys -e DATELINE_KEYS=/keys/keys.json dateline keys add NAME
+#   docker run -v dateline-keys:/keys -e DATELINE_KEYS=/keys/keys.json -p 8000:8000 dateline
 #
 # The serving image rebuilds with the encoder that its index carries; another model needs the first
 # stage: docker build --target build -t dateline-build .
@@ -24,10 +30,12 @@ ENV PATH=/opt/build/bin:$PATH DATELINE_INDEX=/index
 ENTRYPOINT ["dateline"]
 
 FROM python:3.11.7-slim-bookworm
-RUN useradd --system --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nologin dateline
+RUN useradd --system --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nologin dateline \
+    && install --directory --owner=dateline --group=dateline --mode=700 /keys
 COPY --from=build /opt/dateline /opt/dateline
 COPY --from=build --chown=dateline:dateline /index /index
-ENV PATH=/opt/dateline/bin:$PATH DATELINE_INDEX=/index DATELINE_HOST=0.0.0.0 PYTHONUNBUFFERED=1
+ENV PATH=/opt/dateline/bin:$PATH DATELINE_INDEX=/index DATELINE_HOST=0.0.0.0 DATELINE_OPEN=true \
+    PYTHONUNBUFFERED=1
 USER dateline
 VOLUME /index
 EXPOSE 8000

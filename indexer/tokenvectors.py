@@ -92,7 +92,9 @@ class TokenVectorWriter:
     def _joined(self, earlier: str) -> bool:
         """Whether the segment before the new one was small enough to be put in front of it: so a passage is
         copied a few times in its life, and there are never many segments."""
-        before, new = (np.load(self._path(name, _STARTS)) for name in (earlier, self._name))
+        before, new = (
+            np.load(self._path(name, _STARTS), allow_pickle=False) for name in (earlier, self._name)
+        )
         if len(before) > _JOINED * len(new):
             return False
         whole = self._path(earlier, "joined")

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import problems
 from service.admission import Admission
+from service.keys import Keys
 from service.problems import problem
 from service.rebuilding import Rebuilds
 from service.recording import Recorder
@@ -24,6 +25,7 @@ from service.routes import (
     admin,
     answer,
     chat,
+    docs,
     embeddings,
     health,
     page,
@@ -36,10 +38,10 @@ from service.routes import (
 from service.routes.admitting import Admitted
 from service.routes.mcp import McpEndpoint
 from service.routes.page import PageFiles
+from service.routes.protection import protect
 from service.routes.state import State
 from service.served import Collections
 from service.settings import Settings
-from service.wellformed import WellFormed
 
 _METHODS = {"GET", "HEAD", "POST", "DELETE", "OPTIONS"}
 
@@ -68,7 +70,7 @@ def create_app(settings: Settings, collections: Collections) -> FastAPI:
         version=version("dateline"),
         description="Answers questions from a collection of news articles, and proves every answer.",
         lifespan=lifespan,
-        docs_url=None,  # Swagger's page would fetch its scripts from elsewhere
+        docs_url=None,  # ours is routes/docs.py: the framework's would fetch its scripts from elsewhere
         redoc_url=None,
     )
     admission = Admission(
@@ -77,15 +79,18 @@ def create_app(settings: Settings, collections: Collections) -> FastAPI:
         lasting_queue=settings.lasting_queue,
         deadline_s=settings.deadline_s,
     )
-    here = State(settings, collections, Answerer(settings), Recorder(), Rebuilds(settings), admission)
+    here = State(
+        settings, collections, Answerer(settings), Recorder(), Rebuilds(settings), admission, Keys(settings)
+    )
     app.state.dateline = here
     mcp_endpoint = McpEndpoint(here)
     app.router.routes.append(Route("/mcp", mcp_endpoint))
     app.mount("/static", GZipMiddleware(PageFiles()))
+    docs.install(app)
     app.add_middleware(_BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(_WhileConnected)
     app.add_middleware(Admitted, admission=admission)
-    app.add_middleware(WellFormed)
+    protect(app, here)
     app.add_middleware(_Recorded, recorder=here.recorder)
     problems.install(app)
     for routes in (

@@ -25,6 +25,8 @@ import indexer.cli
 from indexer.cli import IndexOption, JsonOption
 from indexer.errors import DatelineError, NoIndexError, UsageError
 from indexer.folder import IndexFolder
+from service import keycommands
+from service.keys import Redacted, check_reach
 from service.listening import listening_sockets
 from service.settings import Settings, load, origin
 
@@ -41,6 +43,7 @@ config_app = typer.Typer(no_args_is_help=True, help="Look at the settings.")
 eval_app = typer.Typer(no_args_is_help=True, help="Measure search and answers on judged questions.")
 app.add_typer(indexer.cli.app, name="index")
 app.add_typer(config_app, name="config")
+app.add_typer(keycommands.app, name="keys")
 app.add_typer(eval_app, name="eval")
 
 _M_ARENA_MAX = -8  # of malloc.h
@@ -206,6 +209,9 @@ def serve(
     wait: Annotated[
         bool, typer.Option("--wait", help="Start without an index, and serve it once it is built.")
     ] = False,
+    open_: Annotated[
+        bool | None, typer.Option("--open", help="Serve whoever reaches a public address, without keys.")
+    ] = None,
 ) -> None:
     """Serve search and answers over HTTP; follows the index as it is rebuilt.
 
@@ -213,7 +219,15 @@ def serve(
       dateline serve
       dateline serve --index /srv/news --host 0.0.0.0 --port 80 --workers 2
     """
-    settings = load(index=index, host=host, port=port, workers=workers, collections=_collections(collection))
+    settings = load(
+        index=index,
+        host=host,
+        port=port,
+        workers=workers,
+        collections=_collections(collection),
+        open=open_,
+    )
+    check_reach(settings)
     folders = _folders(settings, may_be_missing=wait)
     _log_to_stderr()
     _keep_one_heap()
@@ -400,7 +414,9 @@ def _must_serve(settings: Settings, collections: "Collections") -> None:
 
 def _log_to_stderr() -> None:
     logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        stream=Redacted(sys.stderr),
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     logging.getLogger("faiss").setLevel(logging.WARNING)  # which build of itself it loads
 

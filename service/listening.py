@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from ipaddress import IPv6Address, ip_address
 
 from indexer.errors import UsageError
 
@@ -37,3 +38,18 @@ def listening_sockets(host: str, port: int, count: int) -> Iterator[list[socket.
             opened.enter_context(listening_socket(host, taken, shared=True)) for _ in range(count - 1)
         ]
         yield sockets
+
+
+def is_local(name: str) -> bool:
+    """Whether a host's name or address is this machine's own, that no other can reach."""
+    return name == "localhost" or is_loopback(name)
+
+
+def is_loopback(address: str) -> bool:
+    """Of an address; False for what is none."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return (mapped or found).is_loopback

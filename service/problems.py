@@ -26,6 +26,7 @@ _STATUS: tuple[tuple[type[DatelineError], HTTPStatus, str], ...] = (
 )
 _CODES = {
     HTTPStatus.BAD_REQUEST: "invalid_json",
+    HTTPStatus.UNAUTHORIZED: "invalid_api_key",
     HTTPStatus.FORBIDDEN: "forbidden",
     HTTPStatus.NOT_FOUND: "not_found",
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",

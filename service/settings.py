@@ -20,6 +20,7 @@ _EXAMPLES = {
     "columns": '{"text": "story_body"}',
     "collections": '{"archive": "/srv/archive"}',
     "articles": '["/srv/articles"]',
+    "cors_origins": '["https://news.example"]',
 }
 DEFAULT_COLLECTION = "default"
 
@@ -32,7 +33,14 @@ def _collection_name(name: str) -> str:
     return name
 
 
+def _origin(text: str) -> str:
+    if text != "*" and not re.fullmatch(r"https?://[^/?#\s@]+", text):
+        raise ValueError(f"{text!r} is no origin, such as https://news.example")
+    return text.lower()
+
+
 Name = Annotated[str, AfterValidator(_collection_name)]
+Origin = Annotated[str, AfterValidator(_origin)]
 
 
 class Settings(IndexSettings):
@@ -73,12 +81,20 @@ class Settings(IndexSettings):
         tuple[Path, ...], Field(description="files and folders that a rebuild started from the page reads")
     ] = ()
     admin: Annotated[
-        Literal["loopback", "off", "on"],
+        bool,
         Field(
-            description="who may operate the service at /admin: this machine alone (loopback), nobody (off), "
-            "whoever reaches it (on)"
+            description="whether it can be operated at /admin: with a key for it, or where none is asked for "
+            "from this machine alone"
         ),
-    ] = "loopback"
+    ] = True
+    keys: Annotated[
+        Path, Field(description="file of the keys (dateline keys add); where it is there, one is asked for")
+    ] = Path("keys.json")
+    open: Annotated[bool, Field(description="serve without keys on an address that others can reach")] = False
+    cors_origins: Annotated[
+        tuple[Origin, ...],
+        Field(description="sites whose pages may ask, such as https://news.example; * for all"),
+    ] = ()
     public_url: Annotated[
         str,
         Field(
@@ -87,7 +103,10 @@ class Settings(IndexSettings):
     ] = ""
     allowed_hosts: Annotated[
         tuple[str, ...],
-        Field(description="names under which MCP is served, beside the address and localhost; * for all"),
+        Field(
+            description="names that it is served under, beside localhost and addresses; * for all, which is "
+            "what an address that others can reach has for all but MCP"
+        ),
     ] = ()
     llm_base_url: Annotated[
         str,

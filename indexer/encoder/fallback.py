@@ -27,7 +27,9 @@ class SentenceTransformersRuntime:
             ) from error
         self._lock = Lock()  # Hugging Face's fast tokenizers are for one thread at a time
         self._prompts = {"query": facts.query_prompt, "passage": facts.passage_prompt}
-        self._model = SentenceTransformer(str(folder / MODEL), trust_remote_code=False)
+        # Other weight formats than safetensors can run code when they are read.
+        safe = {"use_safetensors": True}
+        self._model = SentenceTransformer(str(folder / MODEL), trust_remote_code=False, model_kwargs=safe)
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Iterator[tuple[int, Encoded]]:
         """As `Runtime.encode`; of single tokens it tells nothing."""

@@ -14,7 +14,6 @@ from service.routes.state import State
 from service.strictjson import NotJsonError, parse
 
 _PARSE_ERROR, _INVALID_REQUEST = -32700, -32600  # JSON-RPC's
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 class McpEndpoint:
@@ -70,22 +69,12 @@ class McpEndpoint:
         from service.tools import tool_server  # noqa: PLC0415
 
         settings = self._state.settings
-        hosts = [*_LOOPBACK, settings.host, *settings.allowed_hosts]
-        security = TransportSecuritySettings(
-            enable_dns_rebinding_protection="*" not in settings.allowed_hosts,
-            allowed_hosts=[name for host in hosts for name in (host, f"{host}:*")],
-            allowed_origins=[
-                f"{scheme}://{name}"
-                for scheme in ("http", "https")
-                for host in hosts
-                for name in (host, f"{host}:*")
-            ],
-        )
         server = tool_server(settings, self._state.collections, self._state.answerer)
         return server.streamable_http_app(
             stateless_http=True,
             json_response=True,
-            transport_security=security,
+            # Names and origins are checked by routes/origins.py, for all routes alike.
+            transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
             max_request_body_size=settings.max_body_bytes,
         )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from service.admission import Admission
+from service.keys import Keys
 from service.rebuilding import Rebuilds
 from service.recording import Recorder
 from service.replying import Answerer
@@ -20,6 +21,7 @@ class State:
     recorder: Recorder
     rebuilds: Rebuilds
     admission: Admission
+    keys: Keys
 
     def hurry(self) -> None:
         """The service ends: what is not answered yet is answered with what there is."""

@@ -436,13 +436,8 @@ function Forbidden({ error, onRetry }) {
   return html`<${Notice} kind="error" title="You may not operate the service from here" onRetry=${onRetry}>
     <div class="forbidden stack">
       <p>${error.message[0].toUpperCase()}${error.message.slice(1)}.</p>
-      <p>The setting <code>admin</code> in <code>dateline.toml</code>, read when the service starts, has three values:</p>
-      <dl class="facts-list">
-        <${Fact} name=${html`<code>"loopback"</code>`}>only from the machine it runs on (the default)<//>
-        <${Fact} name=${html`<code>"on"</code>`}>whoever reaches the service; only where that is your own network<//>
-        <${Fact} name=${html`<code>"off"</code>`}>nobody; the command line alone<//>
-      </dl>
-      <p>From elsewhere a tunnel does it too: <code>ssh -L 8000:127.0.0.1:8000 HOST</code></p>
+      <p>From elsewhere it takes a key, made on the service's machine: <code>dateline keys add NAME --scope admin</code></p>
+      <p>A tunnel does it too: <code>ssh -L 8000:127.0.0.1:8000 HOST</code></p>
     </div>
   <//>`;
 }
@@ -472,7 +467,7 @@ export function Admin() {
     let over = false;
     const again = () => {
       clearTimeout(timer);
-      const settled = error.value?.status === 403;
+      const settled = [401, 403].includes(error.value?.status);
       if (!over && !document.hidden && !settled) timer = setTimeout(look.current, underWay(seen.value) ? SOON : LATER);
     };
     look.current = async () => {
@@ -523,14 +518,16 @@ export function Admin() {
   };
 
   const collections = seen.value?.collections ?? [];
-  const forbidden = error.value?.status === 403;
+  const keyless = error.value?.kind === "key";
+  const forbidden = error.value?.status === 403 && !keyless;
   return html`<div class="admin stack">
     <h1>Operate</h1>
     <p class="unseen" role="status">${spoken.value}</p>
     ${forbidden && html`<${Forbidden} error=${error.value} onRetry=${() => look.current()} />`}
-    ${!forbidden && !seen.value && error.value && html`<${Failure} error=${error.value} onRetry=${() => look.current()} />`}
+    ${!forbidden && (!seen.value || keyless) && error.value && html`<${Failure} error=${error.value} onRetry=${() => look.current()} />`}
     ${!seen.value && !error.value && html`<${Loading} what="Looking at the service" />`}
     ${!forbidden &&
+    !keyless &&
     seen.value &&
     html`<${Health} seen=${seen.value} error=${error.value} at=${at.value} />
       ${collections.map(

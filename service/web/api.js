@@ -1,7 +1,8 @@
 // The service, as the page speaks with it.
 
 export class ApiError extends Error {
-  // `kind`: "offline" (nothing answered), "busy" (try again), "refused" (what was asked makes no sense), "failed".
+  // `kind`: "offline" (nothing answered), "busy" (try again), "key" (it takes another, or one at all),
+  // "refused" (what was asked makes no sense), "failed".
   constructor(kind, message, status) {
     super(message);
     this.kind = kind;
@@ -9,19 +10,49 @@ export class ApiError extends Error {
   }
 }
 
-async function answered(request) {
-  let response;
-  try {
-    response = await request;
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new ApiError("offline", "Nothing answered; perhaps the network is away.");
+// The key, where the service asks for one, is kept by this tab and ends with it: on a machine that many use,
+// what a browser keeps for good would be the next reader's.
+const KEY = "key";
+let asking = null; // one dialog, for all that wait for a key
+let declined = 0; // how often none was given: what was under way then does not ask again
+
+async function answered(path, init) {
+  const before = declined;
+  for (;;) {
+    const key = sessionStorage.getItem(KEY);
+    const headers = key ? { ...init.headers, Authorization: `Bearer ${key}` } : init.headers;
+    let response;
+    try {
+      response = await fetch(path, { ...init, headers });
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      throw new ApiError("offline", "Nothing answered; perhaps the network is away.");
+    }
+    if (response.ok) return response;
+    const { status } = response;
+    const body = await response.json().catch(() => ({}));
+    const message = body.error?.message ?? `The service answered ${status}.`;
+    if (status === 401 || body.error?.code === "insufficient_scope") {
+      if (sessionStorage.getItem(KEY) !== key) continue;
+      if (declined === before && (await (asking ??= askForKey(key && message)))) continue;
+      throw new ApiError("key", message, status);
+    }
+    if (status === 503) throw new ApiError("busy", message);
+    throw new ApiError(status < 500 ? "refused" : "failed", message, status);
   }
-  if (response.ok) return response;
-  const body = await response.json().catch(() => ({}));
-  const message = body.error?.message ?? `The service answered ${response.status}.`;
-  if (response.status === 503) throw new ApiError("busy", message);
-  throw new ApiError(response.status < 500 ? "refused" : "failed", message, response.status);
+}
+
+// Resolves with whether one was given.
+async function askForKey(trouble) {
+  try {
+    const { askForKey: ask } = await import("./key.js");
+    const key = await ask(trouble);
+    if (key) sessionStorage.setItem(KEY, key);
+    else declined++;
+    return Boolean(key);
+  } finally {
+    asking = null;
+  }
 }
 
 export async function get(path, params = {}, { signal } = {}) {
@@ -29,11 +60,11 @@ export async function get(path, params = {}, { signal } = {}) {
   for (const [name, value] of Object.entries(params)) {
     for (const one of [value].flat()) if (one !== undefined && one !== null && one !== "") query.append(name, one);
   }
-  return (await answered(fetch(`${path}?${query}`, { signal }))).json();
+  return (await answered(`${path}?${query}`, { signal })).json();
 }
 
 function sent(path, body, signal) {
-  return fetch(path, {
+  return answered(path, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),
@@ -42,12 +73,12 @@ function sent(path, body, signal) {
 }
 
 export async function post(path, body, { signal } = {}) {
-  return (await answered(sent(path, body, signal))).json();
+  return (await sent(path, body, signal)).json();
 }
 
 // Server-sent events of a POST: calls `heard(name, data)` for each, and ends with the stream.
 export async function stream(path, body, heard, { signal } = {}) {
-  const response = await answered(sent(path, body, signal));
+  const response = await sent(path, body, signal);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let held = "";
   for (;;) {

@@ -102,6 +102,7 @@ export function Failure({ error, onRetry }) {
   const titles = {
     offline: "The service cannot be reached",
     busy: "No index is served yet",
+    key: "This takes a key",
     refused: "This cannot be asked",
     failed: "Something went wrong in the service",
   };

@@ -304,7 +304,7 @@ function amount({ articles, more }) {
 
 function Filters({ list, wanted, change, open }) {
   const { facets, busy, error } = list;
-  const ready = !busy && error?.kind !== "offline";
+  const ready = !busy && !["offline", "key"].includes(error?.kind);
   return html`<section class=${`filters ${open ? "open" : ""}`} id="filters" aria-labelledby="narrow" aria-busy=${busy}>
     <h2 class="unseen" id="narrow">Narrow down</h2>
     <${Collections} chosen=${wanted.collection} ready=${ready} onChange=${(collection) => change({ ...FREE, collection })} />

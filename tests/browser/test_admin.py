@@ -123,7 +123,7 @@ def test_who_may_not_operate_is_told_how_to_allow_it(page: Page) -> None:
     page.set_extra_http_headers({"X-Forwarded-For": "203.0.113.9"})
     page.goto("/admin")
     expect(page.get_by_role("alert")).to_contain_text("You may not operate the service from here")
-    expect(page.get_by_role("alert")).to_contain_text('set admin = "on"')
+    expect(page.get_by_role("alert")).to_contain_text("dateline keys add NAME --scope admin")
     check_accessible(page)
     page.set_extra_http_headers({})
     page.get_by_role("button", name="Try again").click()

@@ -255,7 +255,7 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(server: Server) -> N
     host, port = server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(
-            b"POST /v1/search HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             b"Content-Length: 99999999\r\n\r\n"
         )
         assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")

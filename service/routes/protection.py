@@ -1,0 +1,27 @@
+"""What stands in front of the routes, outermost first: headers, foreign pages, wrong heads, names, keys."""
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from service.routes.access import KeyGuard
+from service.routes.headers import SecurityHeaders
+from service.routes.origins import OriginGuard
+from service.routes.state import State
+from service.wellformed import WellFormed
+
+
+def protect(app: FastAPI, here: State) -> None:
+    """Puts it there; what is added later stands in front of it, so it is to come late."""
+    app.add_middleware(KeyGuard, keys=here.keys)
+    app.add_middleware(OriginGuard, settings=here.settings, keys=here.keys)
+    app.add_middleware(WellFormed)
+    if here.settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=here.settings.cors_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["Retry-After", "WWW-Authenticate", "X-Request-ID"],
+            max_age=600,
+        )
+    app.add_middleware(SecurityHeaders)
