@@ -205,8 +205,8 @@ class Collections:
     def __init__(self, folders: Mapping[str, IndexFolder], *, cores: int) -> None:
         """`cores`: how many requests may compute at once, whatever they ask, and how many cores each may
         take for its question."""
-        limiter = CapacityLimiter(cores)
-        self._served = {name: Served(folder, limiter, cores=cores) for name, folder in folders.items()}
+        self._limiter = CapacityLimiter(cores)
+        self._served = {name: Served(folder, self._limiter, cores=cores) for name, folder in folders.items()}
 
     def __getitem__(self, name: str) -> Served:
         """Raises NotFoundError for a name that is none."""
@@ -222,6 +222,15 @@ class Collections:
     def ready(self) -> bool:
         """Whether anything is served: a collection that is damaged must not silence the others."""
         return any(served.ready for served in self._served.values())
+
+    @property
+    def waiting(self) -> int:
+        """How many pieces of work wait for their turn under the cap."""
+        return self._limiter.statistics().tasks_waiting
+
+    @property
+    def working(self) -> int:
+        return self._limiter.borrowed_tokens
 
     async def watch(self) -> None:
         """Follows every index's CURRENT until cancelled."""

@@ -66,6 +66,10 @@ class Settings(IndexSettings):
             "whoever reaches it (on)"
         ),
     ] = "loopback"
+    log_format: Annotated[
+        Literal["text", "json"],
+        Field(description="what the log is made of: lines for people, or JSON with an event a request"),
+    ] = "text"
     public_url: Annotated[
         str,
         Field(
