@@ -39,8 +39,8 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class RouteRecord:
-    """`by_status` has each of STATUSES. `timing` and `took_ms`, the last of each worker, are of responses that
-    were begun, until they were complete."""
+    """`by_status` has each of STATUSES. `timing` and `took_ms`, the last of each worker, are of responses
+    that were begun, until they were complete."""
 
     by_status: dict[str, int]
     timing: Timing
