@@ -203,15 +203,16 @@ class IndexFolder:
             holder = f"process {os.getpid()} on {socket.gethostname()} since {_now()} ({command})"
             stream.write(holder + "\n")
             stream.flush()
-            for leftover in (
-                *self._generations.glob(f"{_STAGING}*"),
-                *self._generations.glob(f"{_REMOVING}*"),
-            ):
+            for leftover in self.leftovers():
                 shutil.rmtree(leftover)
             try:
                 yield
             finally:
                 stream.truncate(0)
+
+    def leftovers(self) -> list[Path]:
+        """What writers left that were broken off; where one writes, what it is at."""
+        return [*self._generations.glob(f"{_STAGING}*"), *self._generations.glob(f"{_REMOVING}*")]
 
     def check_free(self) -> None:
         """Raises LockedError, naming the holder, where a process writes now: to be asked before work

@@ -12,6 +12,7 @@ import numpy as np
 import tantivy
 from tantivy import Occur, Query
 
+from indexer.errors import NoIndexError
 from indexer.models import Article, Filters, Rows, Scores, Span
 
 _ANALYZER = "english"
@@ -163,7 +164,15 @@ class FullTextIndex:
     """Reads a folder that `FullTextWriter` filled."""
 
     def __init__(self, folder: Path) -> None:
-        index = tantivy.Index.open(str(folder))
+        """Raises NoIndexError where the folder may not be written to: the engine locks it to open it."""
+        try:
+            index = tantivy.Index.open(str(folder))
+        except ValueError as error:
+            if "Lockfile" not in str(error):
+                raise
+            raise NoIndexError(
+                f"{folder}: may not be written to, and must be to be opened; let this user write to the index"
+            ) from error
         self._analyzer = _analyzer()
         self._content_analyzer = _analyzer(function_words=False)
         index.register_tokenizer(_ANALYZER, self._analyzer)

@@ -293,7 +293,7 @@ def mcp(
 
 
 @app.command()
-def doctor(index: IndexOption = None) -> None:
+def doctor(index: IndexOption = None, as_json: JsonOption = False) -> None:
     """Look for the usual troubles and name the remedies.
 
     [dim]Example:[/dim]
@@ -301,13 +301,15 @@ def doctor(index: IndexOption = None) -> None:
     """
     from service.doctor import findings  # noqa: PLC0415
 
-    settings = load(index=index)
     table = Table(box=None, pad_edge=False, show_header=False)
     healthy = True
-    for subject, sound, finding in findings(settings):
+    for subject, sound, finding in findings(load(index=index)):
         healthy &= sound
+        if as_json:
+            print(json.dumps({"subject": subject, "sound": sound, "finding": finding}))
         table.add_row("ok" if sound else "[red]trouble[/red]", subject, Text(finding))
-    Console(soft_wrap=True).print(table)
+    if not as_json:
+        Console(soft_wrap=True).print(table)
     if not healthy:
         raise typer.Exit(1)
 

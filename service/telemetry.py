@@ -10,6 +10,11 @@ _SWITCHES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 _SERVER_ERROR = 500
 
 
+def wanted() -> str:
+    """The variable that names a collector; empty where none does."""
+    return next((name for name in _SWITCHES if os.environ.get(name)), "")
+
+
 class Telemetry:
     """Sends spans over OTLP/HTTP, from a thread of its own, so it is to be made after a fork."""
 
@@ -26,7 +31,7 @@ class Telemetry:
             )
         except ImportError as error:
             raise UsageError(
-                f"{_SWITCHES[0]} is set, and OpenTelemetry is not installed; "
+                f"{wanted()} is set, and OpenTelemetry is not installed; "
                 "run: pip install 'dateline[otel]', or unset it"
             ) from error
         self._trace: Any = trace
@@ -40,7 +45,7 @@ class Telemetry:
     @classmethod
     def from_environment(cls) -> Self | None:
         """None, and nothing imported, where no endpoint is named. Raises UsageError as above."""
-        return cls() if any(os.environ.get(name) for name in _SWITCHES) else None
+        return cls() if wanted() else None
 
     def begin(self, headers: Mapping[bytes, bytes]) -> Any:  # noqa: ANN401  a library's that need not be there
         """The span of a request, below the caller's if its `traceparent` names one."""

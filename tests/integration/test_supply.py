@@ -124,12 +124,14 @@ def test_every_waiver_of_the_audit_says_why() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root and setpriv")
-def test_a_service_writes_nothing_but_its_log(seed_index: Path, tmp_path: Path) -> None:
-    """As the image's user, who owns nothing here and may read everything, with no home, in a folder that it
-    may not write to: whatever it could leave behind would be its own."""
-    temporary = tmp_path / "tmp"
+def test_a_service_writes_nothing_outside_of_its_index(seed_index: Path, tmp_path: Path) -> None:
+    """As the image's user, who may read everything and owns the index alone, with no home, in a folder that
+    it may not write to: whatever it could leave behind would be its own."""
+    temporary, index = tmp_path / "tmp", Path(shutil.copytree(seed_index, tmp_path / "index"))
     temporary.mkdir()
-    os.chown(temporary, NOBODY, NOBODY)
+    for owned in (temporary, index, *index.rglob("*")):
+        os.chown(owned, NOBODY, NOBODY)
+    before = sorted(index.rglob("*"))
     as_nobody = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
     as_nobody += ["--inh-caps=-all,+dac_read_search", "--ambient-caps=+dac_read_search", "--no-new-privs"]
     environment = {name: value for name, value in os.environ.items() if name != "HOME"}
@@ -141,7 +143,7 @@ def test_a_service_writes_nothing_but_its_log(seed_index: Path, tmp_path: Path) 
         env={
             **environment,
             "PYTHONPATH": str(ROOT),
-            "DATELINE_INDEX": str(seed_index),
+            "DATELINE_INDEX": str(index),
             "PYTHONDONTWRITEBYTECODE": "1",
             "TMPDIR": str(temporary),
         },
@@ -159,12 +161,13 @@ def test_a_service_writes_nothing_but_its_log(seed_index: Path, tmp_path: Path) 
             tools = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
             client.post("/mcp", json=tools, headers={"Accept": "application/json, text/event-stream"})
             # While it runs: what is removed at its end would need a place as well.
-            writable = [Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"), seed_index, temporary]  # noqa: S108
-            search = ["find", *map(str, writable), "-uid", str(NOBODY), "-not", "-path", str(temporary)]
+            writable = [Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"), temporary]  # noqa: S108
+            search = ["find", *map(str, writable), "-uid", str(NOBODY), "-not", "-path", f"{tmp_path}/*"]
+            search += ["-o", "-path", f"{temporary}/*"]
             left = subprocess.run(search, capture_output=True, text=True, check=False).stdout.split()
     finally:
         server.client.close()
         process.terminate()
         process.communicate(timeout=30)
     assert left == []
-    assert process.returncode == 0
+    assert sorted(index.rglob("*")) == before

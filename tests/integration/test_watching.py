@@ -213,9 +213,9 @@ def test_a_clients_own_id_is_kept(server: Server, given: str) -> None:
     assert server.client.get("/healthz", headers={"X-Request-Id": given}).headers["X-Request-Id"] == given
 
 
-@pytest.mark.parametrize("given", ["", "a b", "a\tb", "0" * 65, "<script>", "ä".encode(), '"}'])
-def test_an_id_that_could_spoil_a_log_is_replaced(server: Server, given: str | bytes) -> None:
-    answer = server.client.get("/healthz", headers={"X-Request-Id": given})
+@pytest.mark.parametrize("given", ["", "a b", "a\tb", "0" * 65, "<script>", "ä", '"}'])
+def test_an_id_that_could_spoil_a_log_is_replaced(server: Server, given: str) -> None:
+    answer = server.client.get("/healthz", headers={b"X-Request-Id": given.encode()})
     assert re.fullmatch("[0-9a-f]{16}", answer.headers["X-Request-Id"])
 
 
