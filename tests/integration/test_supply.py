@@ -171,3 +171,18 @@ def test_a_service_writes_nothing_outside_of_its_index(seed_index: Path, tmp_pat
         process.communicate(timeout=30)
     assert left == []
     assert sorted(index.rglob("*")) == before
+
+
+def test_nothing_reports_to_its_makers(tmp_path: Path) -> None:
+    """OpenVINO would write to the home folder whenever it is imported, to be sent along later."""
+    code = "import sys, indexer.encoder.openvino; print(sys.modules['openvino_telemetry'])"
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env={**os.environ, "HOME": str(tmp_path)},
+    )
+    assert told.stdout.strip() == "None"
+    assert list(tmp_path.iterdir()) == []

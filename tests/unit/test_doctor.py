@@ -133,32 +133,30 @@ def test_a_clock_that_is_behind_the_index(index: Path) -> None:
     assert "the index was built at 2999-01-01 00:00; set the clock" in text
 
 
-def test_a_model_that_is_not_there(seed_index: Path, tmp_path: Path) -> None:
+def test_a_model_that_is_not_there(tmp_path: Path) -> None:
     empty = tmp_path / "model"
     empty.mkdir()
-    ((sound, text),) = told("model", seed_index, model=str(empty))
+    ((sound, text),) = told("model", tmp_path, model=str(empty))
     assert not sound
     assert "safetensors" in text
 
 
-def test_extras_that_the_settings_need(
-    seed_index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_extras_that_the_settings_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("openai", "sentence_transformers", "opentelemetry"):
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setattr(doctor, "find_spec", lambda _: None)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
-    found = told("extras", seed_index, llm_base_url="http://127.0.0.1:9/v1", reranker="one")
+    found = told("extras", tmp_path, llm_base_url="http://127.0.0.1:9/v1", reranker="one")
     assert [sound for sound, _ in found] == [False] * 3
     for extra, (_, text) in zip(("llm", "build", "otel"), found, strict=True):
         assert f"pip install 'dateline[{extra}]'" in text
-    ((sound, text),) = told("reader", seed_index, reader=tmp_path / "none")
+    ((sound, text),) = told("reader", tmp_path, reader=tmp_path / "none")
     assert not sound
     assert "no such folder" in text
 
 
-def test_articles_that_are_not_there(seed_index: Path, tmp_path: Path) -> None:
-    ((sound, text),) = told("articles", seed_index, articles=(tmp_path / "none", SEEDS))
+def test_articles_that_are_not_there(tmp_path: Path) -> None:
+    ((sound, text),) = told("articles", tmp_path, articles=(tmp_path / "none", SEEDS))
     assert not sound
     assert str(tmp_path / "none") in text
 
@@ -186,50 +184,50 @@ def answering(status: int) -> Iterator[str]:
     [(200, True, "answers"), (404, True, "answers"), (401, False, "llm_api_key"), (503, False, "503")],
 )
 def test_a_language_model_is_asked_for_its_list(
-    seed_index: Path, status: int, *, sound: bool, said: str
+    tmp_path: Path, status: int, *, sound: bool, said: str
 ) -> None:
     with answering(status) as url:
-        ((found, text),) = told("llm", seed_index, llm_base_url=url, llm_model="m", llm_api_key="sk-secret")
+        ((found, text),) = told("llm", tmp_path, llm_base_url=url, llm_model="m", llm_api_key="sk-secret")
     assert found is sound
     assert said in text
     assert "sk-secret" not in text
 
 
 def test_a_language_model_that_is_silent_or_not_there(
-    seed_index: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(doctor, "_PATIENCE_S", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
-        assert told("llm", seed_index, llm_base_url=url)[0][0] is False
-    ((sound, text),) = told("llm", seed_index, llm_base_url="http://127.0.0.1:9/v1")
+        assert told("llm", tmp_path, llm_base_url=url)[0][0] is False
+    ((sound, text),) = told("llm", tmp_path, llm_base_url="http://127.0.0.1:9/v1")
     assert not sound
     assert "start the server, or mend the setting" in text
-    assert told("llm", seed_index) == []
+    assert told("llm", tmp_path) == []
 
 
-def test_a_port_that_another_program_has(seed_index: Path) -> None:
+def test_a_port_that_another_program_has(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         assert listener(port).startswith(f"process {os.getpid()} (")
-        ((sound, text),) = told("port", seed_index, port=port)
+        ((sound, text),) = told("port", tmp_path, port=port)
         assert not sound
         assert "choose another --host or --port" in text
         assert f"taken by process {os.getpid()}" in text
     assert listener(port) == ""
 
 
-def test_a_port_that_a_service_of_ours_has(seed_index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_that_a_service_of_ours_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "listener", lambda _: "process 7 (python -m service.cli serve)")
     with socket.create_server(("127.0.0.1", 0)) as other:
-        assert told("port", seed_index, port=other.getsockname()[1])[0][0]
+        assert told("port", tmp_path, port=other.getsockname()[1])[0][0]
 
 
-def test_too_few_open_files(seed_index: Path) -> None:
+def test_too_few_open_files(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
     try:
-        ((sound, text),) = told("files", seed_index)
+        ((sound, text),) = told("files", tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert not sound
