@@ -367,6 +367,7 @@ def test_openapi_describes_every_route(server: Server) -> None:
         "/v2/rerank",
         "/v1/embeddings",
         "/healthz",
+        "/metrics",
         "/readyz",
     } == set(paths)
 
