@@ -16,6 +16,12 @@ ANSWERED := $(wildcard $(EVAL)/newsquiz $(EVAL)/squad/dev-v2.0.json)
 WEBUI_VENV ?= .venv-openwebui
 # The peer that we are measured against has one too.
 TXTAI_VENV ?= .venv-txtai
+# Locking, auditing and listing what is installed has its tools in one environment, and what the image serves
+# with, as the lock names it, in another.
+SUPPLY_VENV ?= .venv-supply
+LOCKED_VENV ?= .venv-locked
+LOCK := $(SUPPLY_VENV)/bin/uv pip compile --quiet --generate-hashes --no-annotate --python-version 3.11 \
+    --custom-compile-command 'make lock'
 # Where the large indexes of measurements stay, to be used again (15 GB at a million passages).
 BENCH_DATA ?= bench-data
 CHROMIUM ?= /usr/bin/chromium
@@ -23,7 +29,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-heavy torture test-clients vendor check format lint types layers bench bench-peers bench-scale quality volume screenshots demo-openwebui clean
+.PHONY: help run test test-heavy torture test-clients vendor check format lint types layers bench bench-peers bench-scale quality volume screenshots demo-openwebui lock audit sbom clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -101,6 +107,37 @@ quality: $(VENV)/.installed ## measure reading, copies, quotes, retrieval and an
 	$(BIN)/dateline eval answers tests/quality/seeds --index index
 	$(if $(JUDGED),$(BIN)/dateline eval retrieval $(JUDGED),@echo "retrieval skipped: $(EVAL) is not there")
 	$(if $(ANSWERED),$(BIN)/dateline eval answers $(ANSWERED) --limit 2000)
+
+# The build's lock leaves out torch: which of its builds is right depends on the machine (TORCH_INDEX).
+lock: $(SUPPLY_VENV)/.installed ## name what pyproject.toml needs, to the hash (requirements.lock, requirements-build.lock)
+	$(LOCK) --universal --output-file requirements.lock pyproject.toml
+	grep -o '"hatchling==[0-9.]*"' pyproject.toml | tr -d '"' | $(LOCK) --extra build \
+	    --constraint requirements.lock --python-platform x86_64-manylinux_2_28 --no-emit-package torch \
+	    $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX) --index-strategy unsafe-best-match) \
+	    $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS)) \
+	    --output-file requirements-build.lock pyproject.toml -
+
+# --strict: a package that nobody can tell anything of fails the audit, and so does a service out of reach.
+audit: $(SUPPLY_VENV)/.installed ## look for known vulnerabilities (asks pypi.org, or AUDIT=osv) and unsafe code
+	$(SUPPLY_VENV)/bin/bandit --quiet --recursive --configfile pyproject.toml indexer service
+	for lock in requirements.lock requirements-build.lock; do \
+	    $(SUPPLY_VENV)/bin/pip-audit --strict --disable-pip --require-hashes -s $(or $(AUDIT),pypi) -r $$lock || exit; \
+	done
+
+sbom: $(SUPPLY_VENV)/.installed $(LOCKED_VENV)/.installed ## list what the image serves with, as CycloneDX (dist/sbom.cdx.json)
+	@mkdir -p dist
+	$(SUPPLY_VENV)/bin/cyclonedx-py environment $(LOCKED_VENV) --pyproject pyproject.toml --output-reproducible \
+	    --output-file dist/sbom.cdx.json
+
+$(SUPPLY_VENV)/.installed: deploy/requirements-supply.txt
+	$(PYTHON) -m venv $(SUPPLY_VENV)
+	$(SUPPLY_VENV)/bin/pip install --quiet --requirement deploy/requirements-supply.txt
+	@touch $@
+
+$(LOCKED_VENV)/.installed: requirements.lock
+	$(PYTHON) -m venv --clear $(LOCKED_VENV)
+	$(LOCKED_VENV)/bin/pip install --quiet --no-deps --require-hashes --requirement requirements.lock
+	@touch $@
 
 volume: $(VENV)/.installed ## build from a large dump: memory, speed, whether the report adds up (DATELINE_EVAL)
 	$(BIN)/python bench/volume.py

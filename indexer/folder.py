@@ -241,6 +241,10 @@ class IndexFolder:
             storage.remove(unserved)
         storage.remove(self.path / _NEW_CURRENT)
 
+    def leftovers(self) -> list[Path]:
+        """What writers left that were broken off; where one writes, what it is at."""
+        return [*self._generations.glob(f"{_STAGING}*"), *self._generations.glob(f"{_REMOVING}*")]
+
     def check_free(self) -> None:
         """Raises LockedError, naming the holder, where a process writes now: to be asked before work
         that `writing` would find to be in vain."""

@@ -14,15 +14,12 @@ class Admission:
     """A place for each request that computes or waits for its turn to.
 
     A queue makes everybody wait and nothing go faster, so it is short while more requests come than can be
-    answered. One that forms for a moment goes by itself, and may be long. Use it in one event loop. `refused`
-    counts requests that found no place, `late` those that were given up at their deadline.
+    answered. One that forms for a moment goes by itself, and may be long. Use it in one event loop.
     """
 
     def __init__(self, *, cores: int, queue: int, lasting_queue: int, deadline_s: float) -> None:
         """`cores` requests compute at once. Beside them `queue` may wait, but no more than `lasting_queue`
         once there has been a queue for a second, until none was refused for as long."""
-        self.refused = 0
-        self.late = 0
         self._cores, self._queue = cores, queue
         self._lasting_queue = min(queue, lasting_queue)
         self._deadline_s = deadline_s
@@ -47,13 +44,12 @@ class Admission:
         return self.inside - self.working
 
     def refuses(self) -> bool:
-        """Whether there is no place for one more, who is counted then."""
+        """Whether there is no place for one more."""
         now = current_time()
         long_since = now - self._since > _LASTING_S
         if long_since and (self._lasts or self.waiting):
             self._lasts, self._since = not self._lasts, now
         refused = self.inside >= self._cores + (self._lasting_queue if self._lasts else self._queue)
-        self.refused += refused
         if refused and self._lasts:
             self._since = now
         return refused

@@ -18,6 +18,7 @@ from indexer.reader import Reader
 from service.evidence import Proof, Quote, Statement, prove
 from service.quoting import said_by
 from service.retrieval import Hit, SearchQuery, overlap, search
+from service.tracing import stage
 
 NO_ANSWER = "The articles do not tell."
 EXTRACTIVE = "extractive"
@@ -100,12 +101,13 @@ def answer(
     started = time.perf_counter()
     read = search(generation, replace(query, limit=_PASSAGES, offset=0, group_by="passage")).hits
     retrieved = time.perf_counter()
-    candidates = weigh(generation, query, read)
-    sure = confidence(candidates)
-    if reader and sure >= min_confidence:
-        candidates = read_by(reader, query, candidates)
-    chosen = choose(candidates, newest=query.newest) if sure >= min_confidence else []
-    proof = prove(generation.corpus, (Statement.of(_quote(candidate)) for candidate in chosen))
+    with stage("answer"):
+        candidates = weigh(generation, query, read)
+        sure = confidence(candidates)
+        if reader and sure >= min_confidence:
+            candidates = read_by(reader, query, candidates)
+        chosen = choose(candidates, newest=query.newest) if sure >= min_confidence else []
+        proof = prove(generation.corpus, (Statement.of(_quote(candidate)) for candidate in chosen))
     done = time.perf_counter()
     return Answer(
         status="answered" if proof.citations else "no_answer",

@@ -1,8 +1,7 @@
 """The web application: put together here, closed here."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from importlib.metadata import version
@@ -11,7 +10,7 @@ from anyio import CancelScope
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import problems
@@ -19,7 +18,7 @@ from service.admission import Admission
 from service.keys import Keys
 from service.problems import problem
 from service.rebuilding import Rebuilds
-from service.recording import Recorder
+from service.recording import ELSEWHERE, Recorder
 from service.replying import Answerer
 from service.routes import (
     admin,
@@ -28,6 +27,7 @@ from service.routes import (
     docs,
     embeddings,
     health,
+    metrics,
     page,
     quotes,
     rerank,
@@ -42,19 +42,24 @@ from service.routes.protection import protect
 from service.routes.state import State
 from service.served import Collections
 from service.settings import Settings
+from service.telemetry import Telemetry
+from service.tracing import Trace
 
 _METHODS = {"GET", "HEAD", "POST", "DELETE", "OPTIONS"}
+_STATIC = "/static"
 
 
-def create_app(settings: Settings, collections: Collections) -> FastAPI:
+def create_app(settings: Settings, collections: Collections, recorder: Recorder | None = None) -> FastAPI:
     """The service over `collections`, which it follows and, when it ends, closes.
 
-    It is ready when a generation is loaded; that may have begun before this is called.
+    It is ready when a generation is loaded; that may have begun before this is called. Where several workers
+    serve, they share a `recorder`.
     """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        beside = [asyncio.create_task(collections.watch()), asyncio.create_task(mcp_endpoint.run())]
+        running = collections.watch(), mcp_endpoint.run(), metrics.keep_observing(here)
+        beside = [asyncio.create_task(one) for one in running]
         try:
             yield
         finally:
@@ -64,6 +69,8 @@ def create_app(settings: Settings, collections: Collections) -> FastAPI:
             await asyncio.gather(*beside, return_exceptions=True)
             await here.answerer.aclose()
             collections.close()
+            if telemetry:
+                await asyncio.to_thread(telemetry.close)
 
     app = FastAPI(
         title="Dateline",
@@ -73,6 +80,8 @@ def create_app(settings: Settings, collections: Collections) -> FastAPI:
         docs_url=None,  # ours is routes/docs.py: the framework's would fetch its scripts from elsewhere
         redoc_url=None,
     )
+    recorder = recorder or Recorder(collections=collections)
+    telemetry = Telemetry.from_environment()
     admission = Admission(
         cores=settings.cores,
         queue=settings.queue,
@@ -80,20 +89,20 @@ def create_app(settings: Settings, collections: Collections) -> FastAPI:
         deadline_s=settings.deadline_s,
     )
     here = State(
-        settings, collections, Answerer(settings), Recorder(), Rebuilds(settings), admission, Keys(settings)
+        settings, collections, Answerer(settings), recorder, Rebuilds(settings), admission, Keys(settings)
     )
     app.state.dateline = here
     mcp_endpoint = McpEndpoint(here)
     app.router.routes.append(Route("/mcp", mcp_endpoint))
-    app.mount("/static", GZipMiddleware(PageFiles()))
+    app.mount(_STATIC, GZipMiddleware(PageFiles()))
     docs.install(app)
     app.add_middleware(_BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(_WhileConnected)
     app.add_middleware(Admitted, admission=admission)
     protect(app, here)
-    app.add_middleware(_Recorded, recorder=here.recorder)
+    app.add_middleware(_Recorded, recorder=recorder, telemetry=telemetry)
     problems.install(app)
-    for routes in (
+    routed = (
         search,
         answer,
         quotes,
@@ -103,31 +112,36 @@ def create_app(settings: Settings, collections: Collections) -> FastAPI:
         rerank,
         embeddings,
         admin,
+        metrics,
         page,
         health,
-    ):
+    )
+    for routes in routed:
         app.include_router(routes.router)
+    recorder.name_routes(_routes([*app.routes, *(route for one in routed for route in one.router.routes)]))
     return app
 
 
 class _Recorded:
-    """Notes what becomes of each request, but for those that only look at these notes."""
+    """Gives each request its id and notes what becomes of it."""
 
-    def __init__(self, app: ASGIApp, *, recorder: Recorder) -> None:
+    def __init__(self, app: ASGIApp, *, recorder: Recorder, telemetry: Telemetry | None) -> None:
         self._app = app
         self._recorder = recorder
+        self._telemetry = telemetry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         status: int | None = None
-        started = time.perf_counter()
+        trace = Trace.begin(dict(scope["headers"]), self._recorder, self._telemetry)
 
         async def watched(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", trace.id.encode())]
             await send(message)
 
         try:
@@ -136,17 +150,23 @@ class _Recorded:
             status = HTTPStatus.INTERNAL_SERVER_ERROR
             raise
         finally:
-            route = _route(scope)
-            if route != "GET /v1/admin":
-                self._recorder.note(route, status, (time.perf_counter() - started) * 1000)
+            trace.end(_route(scope), status)
+
+
+def _routes(routes: Iterable[BaseRoute]) -> Iterator[str]:
+    """Every name that `_route` may give to what has a route."""
+    yield _STATIC
+    for route in routes:
+        if isinstance(route, Route):
+            yield from (f"{method} {route.path_format}" for method in route.methods or _METHODS)
 
 
 def _route(scope: Scope) -> str:
     """The method and the path as our own table has it, so that there are no more of them than routes."""
-    if scope["path"].startswith("/static/"):
-        return "/static"
+    if scope["path"].startswith(f"{_STATIC}/"):
+        return _STATIC
     path = getattr(scope.get("route"), "path_format", None)
-    return f"{scope['method']} {path}" if path and scope["method"] in _METHODS else "elsewhere"
+    return f"{scope['method']} {path}" if path and scope["method"] in _METHODS else ELSEWHERE
 
 
 class _WhileConnected:

@@ -26,8 +26,10 @@ from indexer.cli import IndexOption, JsonOption
 from indexer.errors import DatelineError, NoIndexError, UsageError
 from indexer.folder import IndexFolder
 from service import keycommands
-from service.keys import Redacted, check_reach
+from service.keys import check_reach
 from service.listening import listening_sockets
+from service.logs import log_to_stderr
+from service.recording import Recorder
 from service.settings import Settings, load, origin
 
 if TYPE_CHECKING:
@@ -229,28 +231,35 @@ def serve(
     )
     check_reach(settings)
     folders = _folders(settings, may_be_missing=wait)
-    _log_to_stderr()
+    log_to_stderr(settings.log_format)
     _keep_one_heap()
+    serve = partial(_serve, settings, folders, Recorder(settings.workers, folders), may_be_missing=wait)
     with listening_sockets(settings.host, settings.port, settings.workers) as sockets:
         address, port = sockets[0].getsockname()[:2]
         logging.getLogger("dateline").info("serving %s on http://%s:%d", settings.index, address, port)
         if len(sockets) == 1:
-            _serve(settings, folders, sockets[0], may_be_missing=wait)
+            serve(0, sockets[0])
             return
         from service.workers import Workers  # noqa: PLC0415
 
-        serve = partial(_serve, settings, folders, may_be_missing=wait)
         code = Workers(sockets, serve).run()
     if code:
         raise typer.Exit(code)
 
 
 def _serve(
-    settings: Settings, folders: dict[str, IndexFolder], listening: socket, *, may_be_missing: bool
+    settings: Settings,
+    folders: dict[str, IndexFolder],
+    recorder: Recorder,
+    place: int,
+    listening: socket,
+    *,
+    may_be_missing: bool,
 ) -> None:
-    """Serves on a socket until a signal ends it."""
+    """Serves on a socket until a signal ends it, as the worker of a place."""
     from service.served import Collections  # noqa: PLC0415
 
+    recorder.work_as(place)
     collections = Collections(folders, cores=settings.cores)
     # The indexes load while the web framework is imported.
     loading = Thread(target=collections.refresh, name="load")
@@ -259,7 +268,7 @@ def _serve(
         from service.app import create_app  # noqa: PLC0415
         from service.connections import server  # noqa: PLC0415
 
-        app = create_app(settings, collections)
+        app = create_app(settings, collections, recorder)
         serving = server(app, settings.patience_s, app.state.dateline.hurry)
     finally:
         loading.join()
@@ -280,7 +289,7 @@ def mcp(
     """
     settings = load(index=index, collections=_collections(collection))
     folders = _folders(settings)
-    _log_to_stderr()
+    log_to_stderr(settings.log_format)
     from service.replying import Answerer  # noqa: PLC0415
     from service.served import Collections  # noqa: PLC0415
     from service.tools import speak_on_stdio  # noqa: PLC0415
@@ -292,7 +301,7 @@ def mcp(
 
 
 @app.command()
-def doctor(index: IndexOption = None) -> None:
+def doctor(index: IndexOption = None, as_json: JsonOption = False) -> None:
     """Look for the usual troubles and name the remedies.
 
     [dim]Example:[/dim]
@@ -300,13 +309,15 @@ def doctor(index: IndexOption = None) -> None:
     """
     from service.doctor import findings  # noqa: PLC0415
 
-    settings = load(index=index)
     table = Table(box=None, pad_edge=False, show_header=False)
     healthy = True
-    for subject, sound, finding in findings(settings):
+    for subject, sound, finding in findings(load(index=index)):
         healthy &= sound
+        if as_json:
+            print(json.dumps({"subject": subject, "sound": sound, "finding": finding}))
         table.add_row("ok" if sound else "[red]trouble[/red]", subject, Text(finding))
-    Console(soft_wrap=True).print(table)
+    if not as_json:
+        Console(soft_wrap=True).print(table)
     if not healthy:
         raise typer.Exit(1)
 
@@ -410,15 +421,6 @@ def _keep_one_heap() -> None:
 def _must_serve(settings: Settings, collections: "Collections") -> None:
     if not collections.ready:
         raise NoIndexError(f"{settings.index}: no generation is whole; run: dateline index build PATH…")
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(
-        stream=Redacted(sys.stderr),
-        level=logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    logging.getLogger("faiss").setLevel(logging.WARNING)  # which build of itself it loads
 
 
 def _collections(given: list[str] | None) -> dict[str, str] | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from indexer.corpus import Corpus
 from indexer.models import Article, Span
+from service.tracing import count
 
 log = logging.getLogger(__name__)
 
@@ -114,5 +115,6 @@ def holder(corpus: Corpus, quote: Quote) -> Article | None:
     start, end = quote.place
     if article and 0 <= start < end <= len(article.text) and article.text[start:end] == quote.text:
         return article
+    count("quotes_dropped")
     log.error("quote dropped: article %s does not hold it at %s", quote.article_id, quote.place)
     return None

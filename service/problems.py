@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from indexer.errors import DatelineError, LockedError, NoIndexError, NotFoundError, UsageError
 from service.schemas.errors import ErrorOut, ProblemOut
+from service.tracing import request_id
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ def problem(
         status=status,
         detail=detail,
         error=ErrorOut(message=detail, type=kind, param=param, code=code),
+        request_id=request_id(),
     )
     sent = dict(headers or {})
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -111,6 +113,10 @@ async def _known(_: Request, error: Exception) -> JSONResponse:
 
 async def _bug(request: Request, _: Exception) -> JSONResponse:
     log.error("unhandled error in %s %r", request.method, request.scope["path"])
+    # It is answered outside of what gives other responses their id.
     return problem(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "an error of ours; the log has it", code="internal_error"
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "an error of ours; the log has it",
+        code="internal_error",
+        headers={"X-Request-Id": request_id() or ""},
     )

@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from service.llm import LanguageModel, LanguageModelError, statements
 from service.reranking import rescoring_by
 from service.served import Lease
 from service.settings import Settings
+from service.tracing import count, stage
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,6 @@ class Answerer:
         self._reader = Reader(settings.reader) if settings.reader else None
         self._model = _language_model(settings)
         self._marks = settings.llm_unproven == "marked"
-        self.tally: Counter[str] = Counter()  # answers by status, and those that are degraded
 
     async def aclose(self) -> None:
         """Lets go of the language model's server."""
@@ -69,7 +68,7 @@ class Answerer:
         """
         quoted = await lease.run(partial(self._quoted, asked=asked))
         if self._model is None or not quoted.answer.read:
-            self._count(quoted.answer)
+            _counted(quoted.answer)
             yield quoted
             return
         step_aside()
@@ -78,14 +77,14 @@ class Answerer:
         yield replace(quoted, answer=written, ended=False)
         query = quoted.understood.query
         try:
-            async with aclosing(
-                statements(self._model, query.text, written.read, asked.turns, mark=self._marks)
-            ) as proposed:
-                async for statement in proposed:
-                    proof = await lease.run(partial(_proven, [statement], written.proof))
-                    if proof != written.proof:
-                        written = replace(written, proof=proof)
-                        yield replace(quoted, answer=written, ended=False)
+            proposing = statements(self._model, query.text, written.read, asked.turns, mark=self._marks)
+            with stage("llm"):
+                async with aclosing(proposing) as proposed:
+                    async for statement in proposed:
+                        proof = await lease.run(partial(_proven, [statement], written.proof))
+                        if proof != written.proof:
+                            written = replace(written, proof=proof)
+                            yield replace(quoted, answer=written, ended=False)
         except LanguageModelError as error:
             log.warning("the answer is made of quotes: %s", error)
             written = replace(written, degraded=True)
@@ -99,18 +98,20 @@ class Answerer:
                 model=written.model if written.proof.text else quoted.answer.model,
                 degraded=written.degraded,
             )
-        self._count(written)
+        _counted(written)
         took_ms = (time.perf_counter() - started) * 1000
         yield replace(quoted, answer=replace(written, answer_ms=quoted.answer.answer_ms + took_ms))
-
-    def _count(self, answer: Answer) -> None:
-        self.tally[answer.status] += 1
-        self.tally["degraded"] += answer.degraded
 
     def _quoted(self, generation: Generation, asked: Asked) -> Reply:
         understood = understand(generation, asked)
         found = answer(generation, understood.query, min_confidence=self._min_confidence, reader=self._reader)
         return Reply(understood, found)
+
+
+def _counted(answer: Answer) -> None:
+    count(answer.status)
+    if answer.degraded:
+        count("degraded")
 
 
 def _language_model(settings: Settings) -> LanguageModel | None:

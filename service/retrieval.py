@@ -14,6 +14,7 @@ from indexer.duplicates import shingles
 from indexer.generation import Generation
 from indexer.models import EVERYTHING, Article, Encoded, Filters, Mask, Passage, Rows, Scores, Span
 from indexer.passages import encoded_text, sentences
+from service.tracing import stage
 
 Mode = Literal["hybrid", "dense", "lexical"]
 Sort = Literal["relevance", "date"]
@@ -135,18 +136,25 @@ def search(generation: Generation, query: SearchQuery) -> Results:
     `sort="date"` the best hundred of each ranking are put in order of time, newest first,
     undated last.
     """
-    encoded = generation.encoder.encode_query(query.matter) if query.mode != "lexical" else None
+    encoded = None
+    if query.mode != "lexical":
+        with stage("encode"):
+            encoded = generation.encoder.encode_query(query.matter)
     terms = generation.fulltext.terms(query.matter) if query.mode != "dense" else []
     allowed = generation.columns.allowed(query.filters)
     wanted = query.offset + query.limit + 1
     depth = _SCALED_DEPTH if query.sort == "date" else max(_SCALED_DEPTH, wanted)
     rescored = _rescorer(generation, query, encoded)
     while True:
-        dense = generation.vectors.search(encoded.vector, depth, allowed) if encoded else _NOTHING
-        lexical = generation.fulltext.search(terms, depth, query.filters, query.days) if terms else _NOTHING
-        fused = fuse(dense, lexical)
+        with stage("search"):
+            dense = generation.vectors.search(encoded.vector, depth, allowed) if encoded else _NOTHING
+            lexical = (
+                generation.fulltext.search(terms, depth, query.filters, query.days) if terms else _NOTHING
+            )
+            fused = fuse(dense, lexical)
         if rescored:
-            fused = rescored(fused)
+            with stage("rescore"):
+                fused = rescored(fused)
         if query.newest or query.days or query.speaker:
             fused = prefer(generation, fused, query)
         found = _distinct(generation, fused, query)

@@ -95,6 +95,10 @@ class Settings(IndexSettings):
         tuple[Origin, ...],
         Field(description="sites whose pages may ask, such as https://news.example; * for all"),
     ] = ()
+    log_format: Annotated[
+        Literal["text", "json"],
+        Field(description="what the log is made of: lines for people, or JSON with an event a request"),
+    ] = "text"
     public_url: Annotated[
         str,
         Field(

@@ -27,8 +27,8 @@ class Workers:
     Before the fork no thread may have been started; what was imported by then is in memory once for all.
     """
 
-    def __init__(self, sockets: Sequence[socket], serve: Callable[[socket], None]) -> None:
-        """`serve` runs in each worker until it is told to end."""
+    def __init__(self, sockets: Sequence[socket], serve: Callable[[int, socket], None]) -> None:
+        """`serve` runs in each worker, which gets its place, from 0, until it is told to end."""
         self._sockets = sockets
         self._serve = serve
         self._places: dict[int, int] = {}  # of the sockets, by the process id of their worker
@@ -86,7 +86,7 @@ class Workers:
                 if other != place:
                     one.close()
             Thread(target=self._end_with_parent, daemon=True).start()
-            self._serve(self._sockets[place])
+            self._serve(place, self._sockets[place])
             code = 0
         except DatelineError as error:
             print(f"error: {error}", file=sys.stderr)  # noqa: T201  the end of a command

@@ -82,7 +82,8 @@ def _from_hub(model: str) -> Path:
     from huggingface_hub.errors import HFValidationError  # noqa: PLC0415
 
     try:
-        return Path(snapshot_download(model, allow_patterns=list(_FILES)))
+        # The index keeps the model's fingerprint, and only safetensors are read: no revision need be named.
+        return Path(snapshot_download(model, allow_patterns=list(_FILES)))  # nosec B615
     except (OSError, HFValidationError) as error:  # no such name, no network, no disk
         raise EncoderError(
             f"{model}: no folder of this name, and not to be had from the hub ({type(error).__name__}); "

@@ -47,7 +47,7 @@ def _fields(front_matter: str) -> dict[str, object]:
     # BaseLoader keeps every scalar as the text that was written: "No" is a title, 12:30 a time.
     # It cannot build objects, so it is as safe as SafeLoader.
     try:
-        fields = yaml.load(front_matter, Loader=yaml.BaseLoader)  # noqa: S506
+        fields = yaml.load(front_matter, Loader=yaml.BaseLoader)  # noqa: S506  # nosec B506
     except (yaml.YAMLError, RecursionError):
         fields = None
     if isinstance(fields, dict):

@@ -3,7 +3,6 @@
 import asyncio
 from http import HTTPStatus
 from importlib.metadata import version
-from pathlib import Path
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
@@ -12,6 +11,7 @@ from indexer.errors import NoIndexError
 from indexer.folder import IndexFolder
 from service.problems import problem
 from service.routes.access import operator
+from service.routes.metrics import resident_bytes
 from service.routes.state import State, state
 from service.routes.strict import StrictRoute
 from service.schemas.admin import (
@@ -39,9 +39,7 @@ async def get_admin(request: Request, response: Response) -> AdminOut:
         service=ServiceOut.from_recorder(
             here.recorder,
             version=version("dateline"),
-            workers=here.settings.workers,
-            resident_bytes=_resident_bytes(),
-            answers=here.answerer.tally,
+            resident_bytes=resident_bytes(),
         ),
         collections=[await _collection(here, name) for name in here.collections],
     )
@@ -109,12 +107,3 @@ def _on_disk(
             if folder.generation(name).exists():  # else it was removed meanwhile
                 found.append(GenerationOut.damaged(name, str(error), served=served))
     return found, folder.current(), folder.holder() or None
-
-
-def _resident_bytes() -> int | None:
-    """The memory that this process has in use; None where the system has no /proc."""
-    try:
-        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("VmRSS:")), None)

@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.admission import Admission, Visit
 from service.problems import problem
+from service.tracing import count
 
 _COMPUTE = ("/v1/", "/v2/", "/mcp")
 _DO_NOT = "/v1/admin"  # who operates the service wants to know when it is full
@@ -32,6 +33,7 @@ class Admitted:
         working = CancelScope()
         visit = Visit(admission, working)
         if admission.refuses() if _has_body(scope) else not visit.enter():
+            count("refused")
             await self._full(scope, receive, send)
             return
         full = False
@@ -56,7 +58,7 @@ class Admitted:
             finally:
                 visit.leave()
         if working.cancelled_caught:
-            admission.late += not full
+            count("refused" if full else "late")
             await (self._full if full else self._late)(scope, receive, send)
 
 

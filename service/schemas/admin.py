@@ -45,9 +45,9 @@ class RouteOut(BaseModel):
         return cls(
             route=route,
             requests=record.requests,
-            client_errors=record.client_errors,
-            server_errors=record.server_errors,
-            left=record.left,
+            client_errors=record.by_status["4xx"],
+            server_errors=record.by_status["5xx"],
+            left=record.by_status["left"],
             p50_ms=p50 and round(p50, 2),
             p95_ms=p95 and round(p95, 2),
         )
@@ -62,8 +62,8 @@ class AnswersOut(BaseModel):
 
 
 class ServiceOut(BaseModel):
-    """What one worker, a process of those that share the port, counted since its start. `resident_bytes` is
-    null where the system does not tell; looking at this is not counted."""
+    """What all workers, the processes that share the port, counted since the start. `worker` is the one that
+    tells, `resident_bytes` its memory, null where that is not to be had; looking at this is not counted."""
 
     version: str
     worker: int
@@ -78,35 +78,27 @@ class ServiceOut(BaseModel):
     routes: list[RouteOut]
 
     @classmethod
-    def from_recorder(
-        cls,
-        recorder: Recorder,
-        *,
-        version: str,
-        workers: int,
-        resident_bytes: int | None,
-        answers: dict[str, int],
-    ) -> Self:
-        records = recorder.routes
+    def from_recorder(cls, recorder: Recorder, *, version: str, resident_bytes: int | None) -> Self:
+        routes = [
+            RouteOut.from_record(route, record)
+            for route, record in sorted(recorder.routes().items(), key=lambda one: (-one[1].requests, one[0]))
+        ]
         return cls(
             version=version,
             worker=os.getpid(),
-            workers=workers,
+            workers=recorder.workers,
             started_at=recorder.started_at,
             resident_bytes=resident_bytes,
-            requests=sum(one.requests for one in records.values()),
-            client_errors=sum(one.client_errors for one in records.values()),
-            server_errors=sum(one.server_errors for one in records.values()),
+            requests=sum(one.requests for one in routes),
+            client_errors=sum(one.client_errors for one in routes),
+            server_errors=sum(one.server_errors for one in routes),
             last_server_error_at=recorder.last_server_error_at,
             answers=AnswersOut(
-                answered=answers.get("answered", 0),
-                no_answer=answers.get("no_answer", 0),
-                degraded=answers.get("degraded", 0),
+                answered=recorder.counted("answered"),
+                no_answer=recorder.counted("no_answer"),
+                degraded=recorder.counted("degraded"),
             ),
-            routes=[
-                RouteOut.from_record(route, record)
-                for route, record in sorted(records.items(), key=lambda one: (-one[1].requests, one[0]))
-            ],
+            routes=routes,
         )
 
 

@@ -13,10 +13,11 @@ class ErrorOut(BaseModel):
 
 
 class ProblemOut(BaseModel):
-    """RFC 9457, with `error` beside it."""
+    """RFC 9457, with `error` beside it. `request_id` is what the log calls the request."""
 
     type: str
     title: str
     status: int
     detail: str
     error: ErrorOut
+    request_id: str | None

@@ -406,7 +406,7 @@ function Service({ service }) {
       <h2>Service</h2>
       <p class="soft">
         Version ${service.version}, started <${When} at=${service.started_at} />${service.workers > 1 &&
-        `; the figures are those of worker ${service.worker}, one of ${service.workers}`}
+        `; the figures are those of all ${service.workers} workers`}
       </p>
     </header>
     <dl class="figures">

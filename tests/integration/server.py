@@ -47,7 +47,7 @@ def serving(index: Path, *options: str) -> Iterator[Server]:
     server = Server(process, "", [])
     try:
         listening = server.await_log(r"on http://")
-        found = re.search(r"http://\S+", listening)
+        found = re.search(r"http://[\w.:\[\]]+", listening)
         assert found
         server.url = found[0]
         server.client = httpx.Client(base_url=server.url, timeout=30)

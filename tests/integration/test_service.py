@@ -29,7 +29,8 @@ def _problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     body: dict[str, Any] = response.json()
-    assert set(body) == {"type", "title", "status", "detail", "error"}
+    assert set(body) == {"type", "title", "status", "detail", "error", "request_id"}
+    assert body["request_id"] == response.headers["x-request-id"]
     assert body["status"] == status
     assert set(body["error"]) == {"message", "type", "param", "code"}
     assert body["error"]["code"] == code
@@ -366,6 +367,7 @@ def test_openapi_describes_every_route(server: Server) -> None:
         "/v2/rerank",
         "/v1/embeddings",
         "/healthz",
+        "/metrics",
         "/readyz",
     } == set(paths)
 
