@@ -178,6 +178,7 @@ def _check_names(manifest: Manifest) -> None:
         parts = name.split("/")
         if (
             not _OURS.fullmatch(name)
+            or name.endswith(".lock")  # which is left out of manifests
             or len(name) > _LONGEST_NAME
             or any(not part.strip(".") for part in parts)
         ):
