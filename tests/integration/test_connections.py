@@ -53,7 +53,7 @@ def test_a_head_without_an_end_is_refused_once_it_is_too_large(server: Server) -
 def test_whoever_asks_before_sending_a_body_that_is_too_long_is_told_not_to(server: Server) -> None:
     with connected(server) as connection:
         connection.sendall(
-            b"POST /v1/search HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             b"Content-Length: 99999999\r\nExpect: 100-continue\r\n\r\n"
         )
         assert everything(connection).startswith(b"HTTP/1.1 413 ")
@@ -62,7 +62,7 @@ def test_whoever_asks_before_sending_a_body_that_is_too_long_is_told_not_to(serv
 def test_requests_sent_without_waiting_are_answered_in_their_order(server: Server) -> None:
     paths = ["/v1/search?q=bridge", "/healthz", "/nowhere"] * 10
     with connected(server) as connection:
-        lines = [f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n" for path in paths]
+        lines = [f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n" for path in paths]
         connection.sendall("".join(lines).encode()[:-2] + b"Connection: close\r\n\r\n")
         answers = everything(connection)
     statuses = [part[:3] for part in answers.split(b"HTTP/1.1 ")[1:]]
@@ -72,7 +72,7 @@ def test_requests_sent_without_waiting_are_answered_in_their_order(server: Serve
 def test_whoever_sends_more_requests_than_that_is_hung_up_on(server: Server) -> None:
     with connected(server) as connection:
         try:
-            connection.sendall(b"GET /v1/search?q=bridge HTTP/1.1\r\nHost: x\r\n\r\n" * 5_000)
+            connection.sendall(b"GET /v1/search?q=bridge HTTP/1.1\r\nHost: localhost\r\n\r\n" * 5_000)
             answers = everything(connection)
         except ConnectionError:
             answers = b""
@@ -83,14 +83,14 @@ def test_whoever_sends_more_requests_than_that_is_hung_up_on(server: Server) -> 
 def test_a_request_on_a_kept_connection_is_answered_while_the_service_ends(seed_index: Path) -> None:
     with serving(seed_index) as ending:
         with connected(ending) as connection:
-            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             first = b""
             while not first.endswith(b"}"):
                 first += connection.recv(4096)
             assert b"connection: close" not in first
             ending.process.terminate()
             ending.await_log("Shutting down")
-            connection.sendall(b"GET /v1/search?q=bridge HTTP/1.1\r\nHost: x\r\n\r\n")
+            connection.sendall(b"GET /v1/search?q=bridge HTTP/1.1\r\nHost: localhost\r\n\r\n")
             answer = everything(connection)
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert b"connection: close" in answer

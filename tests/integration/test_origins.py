@@ -24,9 +24,7 @@ def _tools(server: Server, **headers: str) -> int:
     return httpx.post(url, json=CALL, headers={**ACCEPTED, **headers}, timeout=30).status_code
 
 
-@pytest.mark.parametrize(
-    "host", ["news.example", "127.0.0.1.news.example", "localhost.news.example", "", "[::1"]
-)
+@pytest.mark.parametrize("host", ["news.example", "127.0.0.1.news.example", "localhost.news.example", ""])
 def test_a_name_that_somebody_pointed_at_us_is_refused(server: Server, host: str) -> None:
     for path in ("/", "/v1/index", "/v1/admin", "/mcp", "/docs", "/openapi.json", "/static/app.js"):
         refused = server.client.get(path, headers={"Host": host})

@@ -143,7 +143,7 @@ def test_a_language_model_that_fails_is_counted_and_timed(
 
 def test_metrics_are_for_operators(seed_index: Path) -> None:
     with serving(seed_index) as server:
-        refused = server.client.get("/metrics", headers={"Host": "news.example"})
+        refused = server.client.get("/metrics", headers={"X-Forwarded-For": "192.0.2.1"})
         assert (refused.status_code, refused.json()["error"]["code"]) == (403, "forbidden")
 
 
