@@ -28,13 +28,16 @@ class StrictRoute(APIRoute):
             names = Counter(name for name, _ in request.query_params.multi_items())
             if twice := next((name for name in names if names[name] > 1 and name not in REPEATABLE), None):
                 raise UsageError(f"{twice[:200]}: is given twice", param=twice[:200])
-            if takes_body and not _is_json(request) and await request.body():
+            if not takes_body:
+                return await handle(request)
+            read = _StrictRequest(request.scope, request.receive)  # what comes is read once, by whoever reads
+            if not _is_json(read) and await read.body():
                 raise RefusedError(
                     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
                     f"the body is not called JSON; send it with Content-Type: {_JSON}",
                     code="unsupported_media_type",
                 )
-            return await handle(_StrictRequest(request.scope, request.receive) if takes_body else request)
+            return await handle(read)
 
         return strict
 
