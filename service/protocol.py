@@ -11,10 +11,15 @@ _MOST_HEAD_BYTES = 32 << 10
 
 
 class StrictProtocol(HttpToolsProtocol):
-    """Refuses what is no HTTP with 400, and a head over the limits with 431, as soon as it gets there."""
+    """Refuses what is no HTTP with 400, and a head over the limits with 431, as soon as it gets there. What
+    stands behind a body in chunks, the trailers, is passed over, and has the limits of a head."""
 
-    _head_bytes = 0  # of the head that is arriving
+    _head_bytes = 0  # that arrived since the last head was complete or some of a body came
     _in_body = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_body:  # else it is a trailer, which must not pass for a header
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         if self._too_large():
@@ -23,15 +28,18 @@ class StrictProtocol(HttpToolsProtocol):
         self._in_body = True
         self._head_bytes = 0
 
+    def on_body(self, body: bytes) -> None:
+        self._head_bytes = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         self._in_body = False
         super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
-        if not self._in_body:
-            self._head_bytes += len(data)  # until it is known where the head ends
+        self._head_bytes += len(data)  # until it is known where the head ends, or that it is a body
         super().data_received(data)
-        if not self._in_body and self._head_bytes > _MOST_HEAD_BYTES and not self.transport.is_closing():
+        if self._head_bytes > _MOST_HEAD_BYTES and not self.transport.is_closing():
             self.send_400_response("")
 
     def _too_large(self) -> bool:

@@ -50,6 +50,32 @@ def test_a_head_without_an_end_is_refused_once_it_is_too_large(server: Server) -
     assert b"headers_too_large" in answer
 
 
+_IN_CHUNKS = (
+    b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize("line_end", [b"\r\n", b""])
+def test_trailers_without_an_end_are_refused_as_a_head_is(server: Server, line_end: bytes) -> None:
+    with connected(server) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while not connection.recv(4096).endswith(b"}"):  # answered without its body
+            pass
+        connection.sendall(b"0\r\nX-Long: " + (b"a" * 90 + line_end) * 400)
+        assert everything(connection).startswith(b"HTTP/1.1 431 ")
+
+
+def test_trailers_are_no_headers(server: Server) -> None:
+    with connected(server) as connection:
+        body = b'{"query": "bridge"}'
+        connection.sendall(_IN_CHUNKS + b"%x\r\n%s\r\n0\r\n" % (len(body), body))
+        connection.sendall(b"Host: elsewhere.example\r\nX-Request-Id: trailing\r\n\r\n")
+        answer = everything(connection)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"trailing" not in answer
+
+
 def test_whoever_asks_before_sending_a_body_that_is_too_long_is_told_not_to(server: Server) -> None:
     with connected(server) as connection:
         connection.sendall(
