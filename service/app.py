@@ -47,13 +47,19 @@ from service.tracing import Trace
 
 _METHODS = {"GET", "HEAD", "POST", "DELETE", "OPTIONS"}
 _STATIC = "/static"
+_MCP = "/mcp"
 
 
-def create_app(settings: Settings, collections: Collections, recorder: Recorder | None = None) -> FastAPI:
+def create_app(
+    settings: Settings,
+    collections: Collections,
+    recorder: Recorder | None = None,
+    keys: Keys | None = None,
+) -> FastAPI:
     """The service over `collections`, which it follows and, when it ends, closes.
 
     It is ready when a generation is loaded; that may have begun before this is called. Where several workers
-    serve, they share a `recorder`.
+    serve, they share a `recorder`, and begin with the same `keys`.
     """
 
     @asynccontextmanager
@@ -89,11 +95,17 @@ def create_app(settings: Settings, collections: Collections, recorder: Recorder 
         deadline_s=settings.deadline_s,
     )
     here = State(
-        settings, collections, Answerer(settings), recorder, Rebuilds(settings), admission, Keys(settings)
+        settings,
+        collections,
+        Answerer(settings),
+        recorder,
+        Rebuilds(settings),
+        admission,
+        keys or Keys(settings),
     )
     app.state.dateline = here
     mcp_endpoint = McpEndpoint(here)
-    app.router.routes.append(Route("/mcp", mcp_endpoint))
+    app.router.routes.append(Route(_MCP, mcp_endpoint))
     app.mount(_STATIC, GZipMiddleware(PageFiles()))
     docs.install(app)
     app.add_middleware(_BodyLimit, max_bytes=settings.max_body_bytes)
@@ -165,7 +177,8 @@ def _route(scope: Scope) -> str:
     """The method and the path as our own table has it, so that there are no more of them than routes."""
     if scope["path"].startswith(f"{_STATIC}/"):
         return _STATIC
-    path = getattr(scope.get("route"), "path_format", None)
+    # The framework names only routes of its own kind.
+    path = _MCP if scope["path"] == _MCP else getattr(scope.get("route"), "path_format", None)
     return f"{scope['method']} {path}" if path and scope["method"] in _METHODS else ELSEWHERE
 
 

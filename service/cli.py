@@ -26,7 +26,7 @@ from indexer.cli import IndexOption, JsonOption
 from indexer.errors import DatelineError, NoIndexError, UsageError
 from indexer.folder import IndexFolder
 from service import keycommands
-from service.keys import check_reach
+from service.keys import Keys, check_reach
 from service.listening import listening_sockets
 from service.logs import log_to_stderr
 from service.recording import Recorder
@@ -233,7 +233,8 @@ def serve(
     folders = _folders(settings, may_be_missing=wait)
     log_to_stderr(settings.log_format)
     _keep_one_heap()
-    serve = partial(_serve, settings, folders, Recorder(settings.workers, folders), may_be_missing=wait)
+    shared = Recorder(settings.workers, folders), Keys(settings)
+    serve = partial(_serve, settings, folders, *shared, may_be_missing=wait)
     with listening_sockets(settings.host, settings.port, settings.workers) as sockets:
         address, port = sockets[0].getsockname()[:2]
         logging.getLogger("dateline").info("serving %s on http://%s:%d", settings.index, address, port)
@@ -251,6 +252,7 @@ def _serve(
     settings: Settings,
     folders: dict[str, IndexFolder],
     recorder: Recorder,
+    keys: Keys,
     place: int,
     listening: socket,
     *,
@@ -268,7 +270,7 @@ def _serve(
         from service.app import create_app  # noqa: PLC0415
         from service.connections import server  # noqa: PLC0415
 
-        app = create_app(settings, collections, recorder)
+        app = create_app(settings, collections, recorder, keys)
         serving = server(app, settings.patience_s, app.state.dateline.hurry)
     finally:
         loading.join()

@@ -167,7 +167,8 @@ class Keys:
     """The keys in force, read anew when their file is another; each process counts its own requests.
 
     They are asked for where the file exists or is named outright. Once seen, a file that goes away lets
-    nobody in: what was closed is not opened by a loss.
+    nobody in: what was closed is not opened by a loss. To be made before the workers are forked, since one
+    that takes another's place has to know of a file that is gone.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -177,6 +178,7 @@ class Keys:
         self._keys: tuple[Key, ...] = ()
         self._lost = False
         self._window: MovingWindowRateLimiter | None = None
+        self._refresh()  # else one that goes away before the first request would never have been seen
 
     @property
     def on(self) -> bool:

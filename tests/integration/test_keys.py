@@ -1,7 +1,9 @@
 """A service that asks for keys, as those who have one and those who have none see it."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -176,6 +178,27 @@ def test_the_first_key_closes_a_service_that_runs(
         assert "first" in _dateline("keys", "list").stdout
         _dateline("keys", "revoke", "first")
         assert server.client.get("/v1/search?q=storm", headers=bearer(key)).status_code == 401
+
+
+def test_keys_that_go_away_before_anybody_asks_let_nobody_in(
+    seed_index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DATELINE_KEYS", raising=False)  # which the module's own service was started with
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
+    file = KeyFile(tmp_path / "keys.json")
+    file.add("first", ["search"])
+    with serving(seed_index, "--workers", "2") as server:
+        server.await_log("serving generation")  # the second as well
+        file.path.unlink()
+        assert server.client.get("/v1/search?q=storm").status_code == 503
+        for line in [line for line in server.log if "Started server process" in line]:
+            os.kill(int(line.split("[")[1].partition("]")[0]), signal.SIGKILL)
+            server.await_log("another takes its place")
+            server.await_log("serving generation")
+        fresh = httpx.Client(base_url=server.url, transport=httpx.HTTPTransport(retries=10), timeout=30)
+        for _ in range(8):  # of both
+            assert fresh.get("/v1/search?q=storm", headers={"Connection": "close"}).status_code == 503
 
 
 def _dateline(*arguments: str) -> "subprocess.CompletedProcess[str]":

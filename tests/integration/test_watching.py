@@ -49,11 +49,13 @@ def test_a_scrape_tells_requests_stages_answers_and_what_is_served(seed_index: P
         server.client.get("/v1/articles/none")
         server.client.get("/nowhere")
         server.client.get("/static/none.js")
+        server.client.post("/mcp", json={})
         found = scraped(server.client)
         assert found["dateline_requests_total", "GET /v1/search", "2xx"] == 3
         assert found["dateline_requests_total", "GET /v1/articles/{article_id}", "4xx"] == 1
         assert found["dateline_requests_total", "elsewhere", "4xx"] == 1
         assert found["dateline_requests_total", "/static", "4xx"] == 1
+        assert found["dateline_requests_total", "POST /mcp", "4xx"] == 1
         assert not any("/metrics" in key[1] for key in found if len(key) > 1)
         assert found["dateline_request_seconds_count", "GET /v1/search"] == 3
         assert found["dateline_request_seconds_bucket", "+Inf", "GET /v1/search"] == 3

@@ -184,3 +184,15 @@ def test_what_is_logged_holds_no_key_whoever_wrote_it(file: KeyFile) -> None:
     assert "somebody" not in said
     assert "Traceback" in said
     assert said.count("[key]") == 4
+
+
+def test_keys_that_go_away_before_anybody_asks_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = KeyFile(Settings().keys)
+    file.add("first", ["search"])
+    keys = Keys(Settings())
+    file.path.unlink()
+    assert keys.on
+    assert keys.lost
