@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 from anyio import CancelScope, sleep_forever
+from anyio.lowlevel import checkpoint_if_cancelled
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.admission import Admission, Visit
@@ -32,7 +33,7 @@ class Admitted:
         admission = self._admission
         working = CancelScope()
         visit = Visit(admission, working)
-        if admission.refuses() if _has_body(scope) else not visit.enter():
+        if admission.refuses() if _awaits_body(scope) else not visit.enter():
             count("refused")
             await self._full(scope, receive, send)
             return
@@ -50,6 +51,9 @@ class Admitted:
                 return message
 
             async def began(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    # A thread ends its work though the time is over: what it made would be cut off midway.
+                    await checkpoint_if_cancelled()
                 visit.leave()
                 await send(message)
 
@@ -66,5 +70,7 @@ def _computes(path: str) -> bool:
     return path.startswith(_COMPUTE) and not path.startswith(_DO_NOT)
 
 
-def _has_body(scope: Scope) -> bool:
-    return any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"])
+def _awaits_body(scope: Scope) -> bool:
+    """Whether there is nothing to do before a body has come: what else brings one is not asked for it."""
+    announced = any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"])
+    return announced and scope["method"] == "POST"

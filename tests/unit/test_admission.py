@@ -147,6 +147,28 @@ def test_an_answer_that_has_begun_has_no_deadline_and_no_place() -> None:
     ]
 
 
+def test_an_answer_that_a_thread_ends_too_late_is_not_begun() -> None:
+    async def streams(scope: Scope, receive: Receive, send: Send) -> None:
+        with CancelScope(shield=True):  # as around a thread
+            await asyncio.sleep(0.01)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await asyncio.sleep(0)
+        await answers(scope, receive, send)
+
+    start, _ = run(streams, admission(deadline_s=0))
+    assert start["status"] == 503
+
+
+def test_what_brings_a_body_that_nobody_asked_for_takes_a_place_all_the_same() -> None:
+    async def looks(scope: Scope, receive: Receive, send: Send) -> None:
+        assert here.inside == 1
+        await answers(scope, receive, send)
+
+    here = admission()
+    brought = [(b"content-length", b"90000")]
+    assert run(looks, here, headers=brought)[0]["status"] == 200
+
+
 def test_who_waits_for_a_language_model_has_no_place() -> None:
     async def asks(scope: Scope, receive: Receive, send: Send) -> None:
         assert here.inside == 1
@@ -175,7 +197,8 @@ def test_a_body_on_its_way_takes_no_place_and_a_cancelled_request_leaves_its_own
         async def send(_: Message) -> None: ...
 
         coming = asyncio.Event()
-        scope = {"type": "http", "path": "/v1/search", "headers": [(b"content-length", b"2")]}
+        headers = [(b"content-length", b"2")]
+        scope = {"type": "http", "path": "/v1/search", "method": "POST", "headers": headers}
         task = asyncio.create_task(Admitted(reads, admission=here)(scope, body, send))
         await asyncio.sleep(0)
         assert here.inside == 0
