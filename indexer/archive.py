@@ -162,11 +162,13 @@ def _read_manifest(stream: BinaryIO) -> Manifest:
     content = _read(stream, member.size)
     try:
         manifest = Manifest.from_bytes(content, Path(Manifest.FILE))
-        moment = datetime.fromisoformat(manifest.created_at)
+        head = _head(Manifest.FILE, len(content), datetime.fromisoformat(manifest.created_at))
         _check_names(manifest)
-    except (NoIndexError, ValueError, TypeError, AttributeError) as error:
+        if type(manifest.built_by) is not str:
+            raise _BadError("says of who built it what is no text")
+    except (NoIndexError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise _BadError(str(error).partition(";")[0]) from error
-    if block != _head(Manifest.FILE, len(content), moment) or any(_read(stream, len(_padding(len(content))))):
+    if block != head or any(_read(stream, len(_padding(len(content))))):
         raise _BadError("is no archive of an index: its first header was not written by export")
     return manifest
 

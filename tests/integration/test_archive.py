@@ -239,6 +239,8 @@ HOSTILE: dict[str, tuple[Callable[[Members, dict[str, Any]], None], str]] = {
     "another format": (_fact("format", 3), "has format 3"),
     "an id that is a path": (_fact("id", "../../000001-00000000"), "damaged"),
     "no moment": (_fact("created_at", "yesterday"), "yesterday"),
+    "a moment before all others": (_fact("created_at", "0001-01-01T00:00:00"), "out of range"),
+    "a builder that is no text": (_fact("built_by", 7), "no text"),
     "no files": (_fact("files", {}), "holds more"),
     "files that are none": (_fact("files", {"report.jsonl": None}), "NoneType"),
     "counts of another index": (_count, "its counts"),
@@ -268,6 +270,11 @@ def test_a_hostile_archive_is_refused_and_the_index_stays(
     assert sorted(tmp_path.iterdir()) == around
 
 
+def _of_size(member: tarfile.TarInfo, size: int) -> tarfile.TarInfo:
+    member.size = size
+    return member
+
+
 def _twice(whole: bytes) -> bytes:
     return whole + whole
 
@@ -276,6 +283,10 @@ DAMAGED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "nothing": (lambda _: b"", "ends early"),
     "a text": (lambda _: b"The ferry to Saltmarsh stopped on Monday. " * 100, "is no archive"),
     "zeros": (lambda _: bytes(10_240), "is no archive"),
+    "a manifest that has no bottom": (
+        lambda _: _packed([(_of_size(tarfile.TarInfo("manifest.json"), 100_000), b"[" * 100_000)]),
+        "recursion",
+    ),
     "packed": (lambda whole: b"\x1f\x8b" + whole[2:], "unpack it first"),
     "cut in its manifest": (lambda whole: whole[:1000], "ends early"),
     "cut in a file": (lambda whole: whole[: len(whole) // 2], "ends early"),
