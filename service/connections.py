@@ -63,7 +63,9 @@ class Connection(StrictProtocol):
         self._waits_for_head()
         self._looking = self.loop.call_later(self._door.patience_s / _LOOKS, self._look)
         if len(self.connections) > self._door.most:
-            next(iter(self._door.silent)).transport.abort()
+            longest = next(iter(self._door.silent))
+            del self._door.silent[longest]  # else, until it is closed, it would make room for others too
+            longest.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._door.silent.pop(self, None)

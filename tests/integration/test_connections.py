@@ -1,13 +1,18 @@
 """HTTP that is out of measure or out of order."""
 
+import asyncio
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
 
+from service.connections import Connection, Door
 from tests.integration.server import Server, serving
 
 
@@ -93,6 +98,30 @@ def test_requests_sent_without_waiting_are_answered_in_their_order(server: Serve
         answers = everything(connection)
     statuses = [part[:3] for part in answers.split(b"HTTP/1.1 ")[1:]]
     assert statuses == [b"200", b"200", b"404"] * 10
+
+
+def test_of_many_who_come_at_once_each_beyond_the_limit_has_another_make_room() -> None:
+    async def nothing(_: Scope, __: Receive, ___: Send) -> None: ...
+
+    async def come() -> int:
+        config = uvicorn.Config(nothing, ws="none", log_config=None)
+        config.load()
+        door, state = Door(patience_s=10, most=5), ServerState()
+
+        def connection() -> Connection:
+            return Connection(config=config, server_state=state, app_state={}, door=door)
+
+        running = await asyncio.get_running_loop().create_server(connection, "127.0.0.1", 0, backlog=50)
+        with ExitStack() as opened:
+            async with running:
+                address = running.sockets[0].getsockname()
+                for _ in range(20):  # all before the loop looks at one
+                    opened.enter_context(socket.create_connection(address))
+                for _ in range(50):  # turns of the loop, more than enough to take them and let them go
+                    await asyncio.sleep(0)
+                return len(state.connections)
+
+    assert asyncio.run(come()) == 5
 
 
 def test_whoever_sends_more_requests_than_that_is_hung_up_on(server: Server) -> None:
