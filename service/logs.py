@@ -19,6 +19,7 @@ def log_to_stderr(log_format: LogFormat) -> None:
     handler.setFormatter(_Json() if log_format == "json" else _Text(_TEXT))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("faiss").setLevel(logging.WARNING)  # which build of itself it loads
+    logging.getLogger("mcp").setLevel(logging.WARNING)  # what arguments a tool refused
     logging.getLogger("dateline.access").setLevel(logging.INFO if log_format == "json" else logging.WARNING)
 
 

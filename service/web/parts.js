@@ -101,7 +101,7 @@ export function Notice({ kind = "empty", title, children, onRetry }) {
 export function Failure({ error, onRetry }) {
   const titles = {
     offline: "The service cannot be reached",
-    busy: "No index is served yet",
+    busy: "The service cannot answer now",
     key: "This takes a key",
     refused: "This cannot be asked",
     failed: "Something went wrong in the service",

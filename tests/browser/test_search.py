@@ -1,5 +1,6 @@
 """The view that searches: the list, what narrows it down, and that it keeps its place."""
 
+import json
 import re
 from urllib.parse import parse_qs, urlsplit
 
@@ -291,12 +292,14 @@ def test_a_page_that_fails_keeps_those_before(page: Page) -> None:
     expect(titles(page)).to_have_count(ALL)
 
 
-def test_without_an_index_it_says_so(page: Page) -> None:
+@pytest.mark.parametrize("why", ["no index is served", "too many requests at once"])
+def test_while_the_service_cannot_answer_it_says_why(page: Page, why: str) -> None:
     page.expected_errors = 1  # type: ignore[attr-defined]
-    body = '{"error": {"message": "no index is served"}}'
+    body = json.dumps({"error": {"message": why}})
     page.route("**/v1/search?*", lambda route: route.fulfill(status=503, body=body))
     page.goto("/search?q=storm")
-    expect(page.get_by_role("alert")).to_contain_text("No index is served yet")
+    expect(page.get_by_role("alert")).to_contain_text("The service cannot answer now")
+    expect(page.get_by_role("alert")).to_contain_text(why)
     page.unroute("**/v1/search?*")
     page.get_by_role("button", name="Try again").click()
     amount(page, f"{ALL} results")

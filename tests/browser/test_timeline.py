@@ -132,7 +132,7 @@ def test_a_service_without_an_index_is_told_from_one_that_is_away(page: Page) ->
         "**/v1/search?*", lambda route: route.fulfill(status=503, json={"error": {"message": "not yet"}})
     )
     page.goto("/timeline?q=Narrows+bridge")
-    expect(page.get_by_role("alert")).to_contain_text("No index is served yet")
+    expect(page.get_by_role("alert")).to_contain_text("The service cannot answer now")
 
 
 @pytest.mark.parametrize("state", STATES)

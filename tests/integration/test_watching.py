@@ -170,6 +170,12 @@ def told(seed_index: Path) -> list[dict[str, Any]]:
             server.client.get("/v1/search?q=zeppelin", headers={"X-Request-Id": "from-the-proxy.1"})
             server.client.post("/v1/answer", json={"query": "Which zeppelin?", "stream": True})
             server.client.get("/v1/articles/zeppelin")
+            called = {"name": "search", "arguments": {"query": "zeppelin", "collection": "zeppelins"}}
+            server.client.post(
+                "/mcp",
+                json={"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": called},
+                headers={"Accept": "application/json, text/event-stream"},
+            ).raise_for_status()
             server.process.terminate()
             _, rest = server.process.communicate(timeout=30)
     return [json.loads(line) for line in [*server.log, *rest.splitlines()]]
@@ -190,6 +196,7 @@ def test_every_request_is_one_event_and_nothing_that_was_asked_is_in_the_log(
         ("GET", "/v1/search", 200),
         ("POST", "/v1/answer", 200),
         ("GET", "/v1/articles/{article_id}", 404),
+        ("POST", "/mcp", 200),
     ]
     assert all(one["took_ms"] > 0 for one in requests)
     ids = [one["request_id"] for one in requests]
