@@ -18,7 +18,7 @@ from indexer.reader import Reader
 from service.evidence import Proof, Quote, Statement, prove
 from service.quoting import said_by
 from service.retrieval import Hit, SearchQuery, overlap, search
-from service.tracing import stage
+from service.watching.tracing import stage
 
 NO_ANSWER = "The articles do not tell."
 EXTRACTIVE = "extractive"

@@ -15,10 +15,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import problems
 from service.admission import Admission
+from service.door.admitting import Admitted
+from service.door.protection import protect
 from service.keys import Keys
 from service.problems import problem
 from service.rebuilding import Rebuilds
-from service.recording import ELSEWHERE, Recorder
 from service.replying import Answerer
 from service.routes import (
     admin,
@@ -35,15 +36,14 @@ from service.routes import (
     search,
     vectorstores,
 )
-from service.routes.admitting import Admitted
 from service.routes.mcp import McpEndpoint
 from service.routes.page import PageFiles
-from service.routes.protection import protect
-from service.routes.state import State
 from service.served import Collections
 from service.settings import Settings
-from service.telemetry import Telemetry
-from service.tracing import Trace
+from service.state import State
+from service.watching.recording import ELSEWHERE, Recorder
+from service.watching.telemetry import Telemetry
+from service.watching.tracing import Trace
 
 _METHODS = {"GET", "HEAD", "POST", "DELETE", "OPTIONS"}
 _STATIC = "/static"

@@ -28,9 +28,9 @@ from indexer.folder import IndexFolder
 from service import keycommands
 from service.keys import Keys, check_reach
 from service.listening import listening_sockets
-from service.logs import log_to_stderr
-from service.recording import Recorder
 from service.settings import Settings, load, origin
+from service.watching.logs import log_to_stderr
+from service.watching.recording import Recorder
 
 if TYPE_CHECKING:
     from service.served import Collections
@@ -268,7 +268,7 @@ def _serve(
     loading.start()
     try:
         from service.app import create_app  # noqa: PLC0415
-        from service.connections import server  # noqa: PLC0415
+        from service.door.connections import server  # noqa: PLC0415
 
         app = create_app(settings, collections, recorder, keys)
         serving = server(app, settings.patience_s, app.state.dateline.hurry)

@@ -21,7 +21,7 @@ from indexer.folder import IndexFolder, Manifest
 from indexer.generation import open_best
 from service.listening import listening_socket
 from service.settings import Settings
-from service.telemetry import wanted as telemetry_wanted
+from service.watching.telemetry import wanted as telemetry_wanted
 
 _LEAST_SPACE = 1 << 30  # bytes; a few generations of a small index
 _MARGIN = 1.5  # of the last build's size, for the next one

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from indexer.corpus import Corpus
 from indexer.models import Article, Span
-from service.tracing import count
+from service.watching.tracing import count
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from indexer.errors import DatelineError, LockedError, NoIndexError, NotFoundError, UsageError
 from service.schemas.errors import ErrorOut, ProblemOut
-from service.tracing import request_id
+from service.watching.tracing import request_id
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from service.llm import LanguageModel, LanguageModelError, statements
 from service.reranking import rescoring_by
 from service.served import Lease
 from service.settings import Settings
-from service.tracing import count, stage
+from service.watching.tracing import count, stage
 
 log = logging.getLogger(__name__)
 

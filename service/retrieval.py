@@ -14,7 +14,7 @@ from indexer.duplicates import shingles
 from indexer.generation import Generation
 from indexer.models import EVERYTHING, Article, Encoded, Filters, Mask, Passage, Rows, Scores, Span
 from indexer.passages import encoded_text, sentences
-from service.tracing import stage
+from service.watching.tracing import stage
 
 Mode = Literal["hybrid", "dense", "lexical"]
 Sort = Literal["relevance", "date"]

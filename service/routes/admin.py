@@ -9,10 +9,9 @@ from fastapi.responses import Response
 
 from indexer.errors import NoIndexError
 from indexer.folder import IndexFolder
+from service.door.access import operator
 from service.problems import problem
-from service.routes.access import operator
 from service.routes.metrics import resident_bytes
-from service.routes.state import State, state
 from service.routes.strict import StrictRoute
 from service.schemas.admin import (
     AdminCollectionOut,
@@ -24,6 +23,7 @@ from service.schemas.admin import (
     ServiceOut,
 )
 from service.schemas.results import IndexDetailsOut
+from service.state import State, state
 
 router = APIRouter(
     prefix="/v1/admin", tags=["admin"], dependencies=[Depends(operator)], route_class=StrictRoute

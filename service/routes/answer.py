@@ -8,11 +8,11 @@ from fastapi import APIRouter, Request, Response
 
 from service.asking import Asked
 from service.routes.sending import sent
-from service.routes.state import State, state
 from service.routes.streaming import event, streamed
 from service.routes.strict import StrictRoute
 from service.schemas.requests import AnswerIn
 from service.schemas.results import AnswerEventOut, AnswerOut
+from service.state import State, state
 
 router = APIRouter(prefix="/v1", tags=["answer"], route_class=StrictRoute)
 

@@ -11,7 +11,6 @@ from indexer.errors import NoIndexError, NotFoundError
 from service.asking import Asked
 from service.rendering import NOTHING, Rendered, addressed, rendered
 from service.replying import Reply
-from service.routes.state import State, state
 from service.routes.streaming import event, streamed
 from service.routes.strict import StrictRoute
 from service.schemas.chat import (
@@ -26,6 +25,7 @@ from service.schemas.chat import (
     annotations_out,
 )
 from service.settings import DEFAULT_COLLECTION
+from service.state import State, state
 
 router = APIRouter(prefix="/v1", tags=["chat"], route_class=StrictRoute)
 

@@ -5,9 +5,9 @@ from fastapi import APIRouter, Request, Response
 from indexer.generation import Generation
 from indexer.models import Vectors
 from service.routes.encoders import collection_of
-from service.routes.state import state
 from service.routes.strict import StrictRoute
 from service.schemas.embeddings import EmbeddingsIn, EmbeddingsOut
+from service.state import state
 
 router = APIRouter(prefix="/v1", tags=["embeddings"], route_class=StrictRoute)
 

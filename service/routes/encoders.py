@@ -4,7 +4,7 @@ from fastapi import Request
 
 from indexer.errors import NoIndexError, NotFoundError
 from service.routes.chat import spoken_to
-from service.routes.state import state
+from service.state import state
 
 
 def collection_of(request: Request, model: str) -> str:

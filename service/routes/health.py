@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from indexer.errors import NoIndexError
-from service.routes.state import state
+from service.state import state
 
 router = APIRouter(tags=["health"])
 

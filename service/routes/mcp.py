@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from indexer.errors import UsageError
-from service.routes.state import State
+from service.state import State
 from service.strictjson import NotJsonError, parse
 
 _PARSE_ERROR, _INVALID_REQUEST = -32700, -32600  # JSON-RPC's
@@ -73,7 +73,7 @@ class McpEndpoint:
         return server.streamable_http_app(
             stateless_http=True,
             json_response=True,
-            # Names and origins are checked by routes/origins.py, for all routes alike.
+            # Names and origins are checked by door/origins.py, for all routes alike.
             transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
             max_request_body_size=settings.max_body_bytes,
         )

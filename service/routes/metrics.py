@@ -6,10 +6,10 @@ from pathlib import Path
 from fastapi import APIRouter, Depends, Request, Response
 
 from indexer.errors import NoIndexError
-from service.metrics import exposition
-from service.recording import Own, Serving
-from service.routes.access import operator
-from service.routes.state import State, state
+from service.door.access import operator
+from service.state import State, state
+from service.watching.metrics import exposition
+from service.watching.recording import Own, Serving
 
 router = APIRouter(tags=["admin"], dependencies=[Depends(operator)])
 

@@ -8,10 +8,10 @@ from fastapi import APIRouter, Query, Request, Response
 from indexer.generation import Generation
 from service.quoting import most_quoted, quotes
 from service.routes.sending import sent
-from service.routes.state import state
 from service.routes.strict import StrictRoute
 from service.schemas.requests import QuotesIn, SpeakersIn
 from service.schemas.results import QuotesOut, SpeakersOut
+from service.state import state
 
 router = APIRouter(prefix="/v1", tags=["quotes"], route_class=StrictRoute)
 

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Request
 from indexer.generation import Generation
 from service.relevance import Piece, best_first, pieces, relevance
 from service.routes.encoders import collection_of
-from service.routes.state import state
 from service.routes.strict import StrictRoute
 from service.schemas.rerank import RerankIn, RerankOut
+from service.state import state
 
 router = APIRouter(tags=["rerank"], route_class=StrictRoute)
 

@@ -11,7 +11,6 @@ from service.asking import Asked
 from service.rendering import NOTHING, Rendered, addressed, rendered
 from service.replying import Reply
 from service.routes.chat import spoken_to
-from service.routes.state import State, state
 from service.routes.streaming import event, streamed
 from service.routes.strict import StrictRoute
 from service.schemas.responses import (
@@ -21,6 +20,7 @@ from service.schemas.responses import (
     ResponsesIn,
     flat_annotations,
 )
+from service.state import State, state
 
 router = APIRouter(prefix="/v1", tags=["chat"], route_class=StrictRoute)
 

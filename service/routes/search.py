@@ -12,7 +12,6 @@ from service.asking import understand
 from service.faceting import facets
 from service.retrieval import search
 from service.routes.sending import sent
-from service.routes.state import state
 from service.routes.strict import StrictRoute
 from service.schemas.fields import CollectionName
 from service.schemas.requests import SearchIn, SearchParameters
@@ -26,6 +25,7 @@ from service.schemas.results import (
     SearchOut,
 )
 from service.settings import DEFAULT_COLLECTION
+from service.state import state
 
 router = APIRouter(prefix="/v1", tags=["search"], route_class=StrictRoute)
 Collection = Annotated[CollectionName, Query()]

@@ -6,9 +6,9 @@ from indexer.errors import NoIndexError
 from indexer.generation import Generation
 from service.asking import understand
 from service.retrieval import Hit, search
-from service.routes.state import state
 from service.routes.strict import StrictRoute
 from service.schemas.vectorstores import VectorSearchIn, VectorSearchOut, VectorStoreOut, VectorStoresOut
+from service.state import state
 
 router = APIRouter(prefix="/v1/vector_stores", tags=["vector stores"], route_class=StrictRoute)
 

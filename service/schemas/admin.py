@@ -9,10 +9,10 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from indexer.folder import Manifest
 from service.rebuilding import Rebuild, RebuildState
-from service.recording import Recorder, RouteRecord, quantile
 from service.schemas.fields import CollectionName, Request, without_surrogates
 from service.schemas.results import IndexDetailsOut
 from service.settings import DEFAULT_COLLECTION
+from service.watching.recording import Recorder, RouteRecord, quantile
 
 
 class RebuildIn(Request):

@@ -17,8 +17,8 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from openai import AuthenticationError, OpenAI
 
+from service.door.access import OPEN, SCOPES
 from service.keys import KeyFile
-from service.routes.access import OPEN, SCOPES
 from tests.integration.server import Server, serving
 
 QUESTION = {"query": "What does Gabuev expect from military cooperation?"}

@@ -12,7 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 import service.admission
 from service.admission import Admission, Visit, step_aside
-from service.routes.admitting import Admitted
+from service.door.admitting import Admitted
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 

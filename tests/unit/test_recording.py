@@ -5,7 +5,7 @@ from threading import Thread
 
 import pytest
 
-from service.recording import BUCKETS, COUNTS, STAGES, TIMES_KEPT, Own, Recorder, Serving, quantile
+from service.watching.recording import BUCKETS, COUNTS, STAGES, TIMES_KEPT, Own, Recorder, Serving, quantile
 
 ASK = "POST /v1/answer"
 

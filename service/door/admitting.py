@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.admission import Admission, Visit
 from service.problems import problem
-from service.tracing import count
+from service.watching.tracing import count
 
 _COMPUTE = ("/v1/", "/v2/", "/mcp")
 _DO_NOT = "/v1/admin"  # who operates the service wants to know when it is full

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from service.recording import BUCKETS, Own, Recorder, Serving, Timing
+from service.watching.recording import BUCKETS, Own, Recorder, Serving, Timing
 
 if TYPE_CHECKING:
     from prometheus_client.core import HistogramMetricFamily, Metric

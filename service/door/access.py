@@ -7,12 +7,12 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.door.origins import asked_host, from_our_page
 from service.keys import Key, Keys
 from service.keys import Scope as KeyScope
 from service.listening import is_local, is_loopback
 from service.problems import problem
-from service.routes.origins import asked_host, from_our_page
-from service.routes.state import state
+from service.state import state
 
 _JSON = "application/json"
 _BY_PROXY = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")

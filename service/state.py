@@ -7,10 +7,10 @@ from fastapi import Request
 from service.admission import Admission
 from service.keys import Keys
 from service.rebuilding import Rebuilds
-from service.recording import Recorder
 from service.replying import Answerer
 from service.served import Collections
 from service.settings import Settings
+from service.watching.recording import Recorder
 
 
 @dataclass(frozen=True, slots=True)

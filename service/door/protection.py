@@ -3,11 +3,11 @@
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from service.routes.access import KeyGuard
-from service.routes.headers import SecurityHeaders
-from service.routes.origins import OriginGuard
-from service.routes.state import State
-from service.wellformed import WellFormed
+from service.door.access import KeyGuard
+from service.door.headers import SecurityHeaders
+from service.door.origins import OriginGuard
+from service.door.wellformed import WellFormed
+from service.state import State
 
 
 def protect(app: FastAPI, here: State) -> None:

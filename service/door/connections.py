@@ -15,7 +15,7 @@ from typing import Any
 
 import uvicorn
 
-from service.protocol import StrictProtocol
+from service.door.protocol import StrictProtocol
 
 _LEAST_BYTES_S = 4096  # of a body that comes in, of an answer that goes out
 _MOST_PIPELINED = 100

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
-from service.recording import Recorder
+from service.watching.recording import Recorder
 
 log = logging.getLogger("dateline.access")
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from service.keys import Redacted
-from service.tracing import request_id
+from service.watching.tracing import request_id
 
 LogFormat = Literal["text", "json"]
 _TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"

@@ -1,0 +1,1 @@
+"""How the service is and what becomes of requests: counted, timed, logged, told to whoever watches."""
