@@ -12,7 +12,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from service.connections import Connection, Door
+from service.door.connections import Connection, Door
 from tests.integration.server import Server, serving
 
 

