@@ -375,6 +375,8 @@ def test_an_export_that_is_cut_off_leaves_no_file_of_its_name(seed_index: Path, 
         code = (
             "import os, signal, sys; from pathlib import Path; import indexer.archive as archive\n"
             "from indexer.folder import IndexFolder\n"
+            # Whoever was started in the background ignores it, and so do its children.
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
             "copied, seen = archive._copied, []\n"
             "def cut_off(source, stream, size):\n"
             "    seen.append(size)\n"
