@@ -278,8 +278,13 @@ def test_a_long_run_with_switches_leaks_nothing(
         process = Path(f"/proc/{server.process.pid}")
 
         def counts() -> tuple[int, int]:
-            """The fewest of some looks: the service looks itself now and then, for which it opens one."""
-            looks = [[len(list((process / of).iterdir())) for of in ("fd", "task")] for _ in range(50)]
+            """The fewest in three seconds: connections that were hung up are soon noticed, and the service
+            looks itself now and then, for which it opens a file. What leaks stays."""
+            until = time.monotonic() + 3
+            looks = []
+            while time.monotonic() < until:
+                looks.append([len(list((process / of).iterdir())) for of in ("fd", "task")])
+                time.sleep(0.01)
             files, threads = np.min(looks, axis=0).tolist()
             return files, threads
 
@@ -300,8 +305,7 @@ def test_a_long_run_with_switches_leaks_nothing(
         ask(server, clients=1, count=1)
         after = counts()
     tell(f"descriptors and threads {before}, then {after}")
-    assert after[0] == before[0]
-    assert after[1] <= before[1]  # a pool's idle thread may have ended
+    assert all(np.less_equal(after, before))  # a pool's idle thread may have ended
     if minutes:
         settled = memory[len(memory) // 3 :]
         times, sizes = np.array(settled).T
