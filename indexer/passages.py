@@ -11,6 +11,10 @@ from indexer.models import Article, Span
 
 _LONGEST_TITLE = 150  # characters, so that it leaves room for the passage
 TokenSpans = Callable[[str], Sequence[Span]]
+# sentencex panics at "J\u00a0.": behind a capital letter it takes white space to be one byte.
+_PLAIN_SPACE = dict.fromkeys(map(ord, "\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000"), " ") | dict.fromkeys(
+    range(0x2000, 0x200B), " "
+)
 
 
 def sentences(text: str, language: str | None = None) -> list[Span]:
@@ -22,7 +26,7 @@ def sentences(text: str, language: str | None = None) -> list[Span]:
     spans = []
     start = 0
     for paragraph in text.splitlines(keepends=True):
-        for found in sentencex.get_sentence_boundaries(language or "en", paragraph):
+        for found in sentencex.get_sentence_boundaries(language or "en", paragraph.translate(_PLAIN_SPACE)):
             span = _stripped(text, start + found["start_index"], start + found["end_index"])
             if span.start < span.end:
                 spans.append(span)

@@ -1,5 +1,6 @@
 """Passages are whole sentences within the encoder's budget, and lose nothing."""
 
+import sys
 from itertools import pairwise
 
 import pytest
@@ -63,6 +64,13 @@ def test_a_passage_breaks_only_between_sentences_where_each_fits(encoder: Encode
 @given(st.text(alphabet=st.sampled_from("abZé漢🙂.!?\"“”'’ \n\t\u00a0\u0301\x85\u2028,1")))
 def test_sentences_rebuild_any_text(text: str) -> None:
     assert_spans_rebuild(text, sentences(text))
+
+
+@pytest.mark.parametrize("space", sorted(char for char in map(chr, range(sys.maxunicode)) if char.isspace()))
+@pytest.mark.parametrize("language", ["en", "fr", "de", "ru", "ja", "xx"])
+def test_white_space_of_any_kind_may_stand_in_a_name(space: str, language: str) -> None:
+    text = f"He met J{space}. Smith{space}.{space}Then R{space}.{space}Doe left."
+    assert_spans_rebuild(text, sentences(text, language))
 
 
 def test_the_end_of_a_paragraph_ends_a_sentence() -> None:
