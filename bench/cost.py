@@ -21,7 +21,7 @@ from peers import RESULTS, conditions, questions
 
 from indexer.encoder import Encoder, locate
 from indexer.folder import IndexFolder
-from indexer.generation import ENCODER, open_best
+from indexer.local.generation import ENCODER, LocalIndex
 from indexer.passages import encoded_text
 from indexer.settings import DEFAULT_MODEL
 
@@ -71,7 +71,7 @@ def main() -> None:
     asked = parser.parse_args()
     began = conditions()
     by_part: defaultdict[str, float] = defaultdict(float)
-    with open_best(IndexFolder(asked.index), sys.exit) as generation:
+    with LocalIndex(IndexFolder(asked.index)).open_best(sys.exit) as generation:
         count = generation.manifest.counts["passages"]
         for name, facts in generation.manifest.files.items():
             by_part[name.split("/")[0].split(".")[0]] += facts["bytes"] / count

@@ -26,9 +26,10 @@ from pathlib import Path
 
 import numpy as np
 
-from indexer import fulltext
-from indexer.fulltext import FullTextIndex, FullTextWriter
+from indexer.local import fulltext
+from indexer.local.fulltext import FullTextIndex, FullTextWriter
 from indexer.models import EVERYTHING, Article, Filters
+from indexer.words import query_terms
 
 EVAL = Path(os.environ.get("DATELINE_EVAL", "../shared/eval"))
 COLLECTIONS = ("newsquiz", "time", "scifact")
@@ -131,7 +132,7 @@ def timed(index: FullTextIndex, asked: Sequence[str], filters: Filters) -> tuple
     took, found = [], []
     for question in asked:
         started = time.perf_counter()
-        rows, _ = index.search(index.terms(question), DEPTH, filters)
+        rows, _ = index.search(query_terms(question), DEPTH, filters)
         took.append(1000 * (time.perf_counter() - started))
         found.append(rows.tolist())
     return np.array(took), found

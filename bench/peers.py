@@ -40,7 +40,7 @@ from volume import proportional_mb, tree
 from indexer.cleaning import clean
 from indexer.encoder import locate, read_tokenizer
 from indexer.folder import IndexFolder
-from indexer.generation import open_best
+from indexer.local.generation import LocalIndex
 from indexer.models import RawArticle
 from indexer.passages import cut, encoded_text, sentences
 from indexer.settings import DEFAULT_MODEL
@@ -96,7 +96,7 @@ def write(path: Path, lines: list[Any]) -> Path:
 
 def passages(index: Path) -> dict[str, str]:
     """What Dateline's own index encoded, by the passages' ids."""
-    with open_best(IndexFolder(index), sys.exit) as generation:
+    with LocalIndex(IndexFolder(index)).open_best(sys.exit) as generation:
         rows = list(range(generation.corpus.passage_count))
         return {
             passage.id: encoded_text(article, passage.span)

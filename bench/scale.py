@@ -34,17 +34,26 @@ import numpy.typing as npt
 from peers import RESULTS, Dateline, conditions, load, questions
 from start import resident_mb
 
-from indexer.columns import Columns
-from indexer.corpus import Corpus, CorpusWriter
 from indexer.encoder import Encoder, export, locate
 from indexer.folder import IndexFolder
-from indexer.fulltext import FullTextWriter
-from indexer.generation import COLUMNS, CORPUS, ENCODER, FULLTEXT, TOKENS, VECTORS, Generation, open_best
+from indexer.local.columns import Columns
+from indexer.local.corpus import Corpus, CorpusWriter
+from indexer.local.fulltext import FullTextWriter
+from indexer.local.generation import (
+    COLUMNS,
+    CORPUS,
+    ENCODER,
+    FULLTEXT,
+    TOKENS,
+    VECTORS,
+    LocalGeneration,
+    LocalIndex,
+)
+from indexer.local.tokenvectors import Codes, TokenVectorWriter
+from indexer.local.vectors import VectorIndex, VectorWriter
 from indexer.models import Filters, Mask, Vector, Vectors
 from indexer.passages import encoded_text
 from indexer.settings import DEFAULT_MODEL
-from indexer.tokenvectors import Codes, TokenVectorWriter
-from indexer.vectors import VectorIndex, VectorWriter
 from service.retrieval import SearchQuery, search
 
 PER_ARTICLE = 8
@@ -254,8 +263,8 @@ def recall(
     return float(np.mean(shares))
 
 
-def dense(generation: Generation, mask: Mask | None, vector: Vector) -> npt.NDArray[np.int64]:
-    return generation.vectors.search(vector, DEPTH, mask)[0]
+def dense(generation: LocalGeneration, mask: Mask | None, vector: Vector) -> npt.NDArray[np.int64]:
+    return generation.vectors.index.search(vector, DEPTH, mask)[0]
 
 
 def filters_of(share: float) -> Filters:
@@ -270,7 +279,7 @@ def measured(folder: IndexFolder, made: Made, count: int, empty_mb: float, secon
     # Twice what is needed, none asked twice in a row of measurements: the service remembers questions.
     draw = questions(4)
     texts = [next(draw) for _ in range(ASKED * 2 * (len(SHARES) + 1))]
-    with open_best(folder, sys.exit) as generation:
+    with LocalIndex(folder).open_best(sys.exit) as generation:
         asked = generation.encoder.encode_queries(texts[:ASKED])
         kept = [None, *(filters_of(share) for share in SHARES)]
         masks = [generation.columns.allowed(one) if one else None for one in kept]

@@ -5,8 +5,8 @@
 Passages and questions are those of newsquiz, time and scifact, encoded once (minutes; kept in --work). What
 is missing up to N is made from them by `passages_like`. Every kind but the exact one reads 1/32 of its lists
 (HNSW: efSearch 128) and scores the 800 it finds best by vectors in f16, to return 100; "ours" is
-`indexer.vectors` with the effort that it finds for itself. Recall is against looking at every vector, over
-the real questions.
+`indexer.local.vectors` with the effort that it finds for itself. Recall is against looking at every vector,
+over the real questions.
 """
 
 import argparse
@@ -29,11 +29,11 @@ import numpy.typing as npt
 
 from indexer.cleaning import clean
 from indexer.encoder import Encoder, export, locate
+from indexer.local.vectors import VectorIndex, VectorWriter
 from indexer.models import Rows, Vector, Vectors
 from indexer.passages import cut, encoded_text
 from indexer.settings import DEFAULT_MODEL
 from indexer.sources import Intake, Offer, read
-from indexer.vectors import VectorIndex, VectorWriter
 from service.evaluation import read_judged
 
 EVAL = Path(os.environ.get("DATELINE_EVAL", "../shared/eval"))

@@ -21,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from indexer.folder import IndexFolder
-from indexer.generation import open_best
+from indexer.local.generation import LocalIndex
 
 DUMP = Path(os.environ.get("DATELINE_EVAL", "../shared/eval")) / "reuters" / "articles.jsonl.xz"
 MOST_MB = 1000
@@ -121,7 +121,7 @@ def measured(dump: Path, folder: Path) -> bool:
     print(f"{counts['passages']:,} passages; {seconds:.0f} s, {counts['articles'] / seconds:.0f} articles/s")
     print(f"most memory of all processes: {most_mb:.0f} MB (allowed {MOST_MB})")
     print(f"{counts['stories_with_copies']:,} stories in several copies, such as")
-    with open_best(IndexFolder(index), sys.exit) as generation:
+    with LocalIndex(IndexFolder(index)).open_best(sys.exit) as generation:
         for copies in list(generation.corpus.stories())[:_SHOWN]:
             titles = [generation.corpus.article(copy) for copy in copies]
             print("  " + " | ".join(f"{one.id} {one.title}" for one in titles if one))

@@ -19,7 +19,16 @@ from typing import BinaryIO
 from indexer import storage
 from indexer.errors import ArchiveError, DamagedError, NoIndexError, UsageError
 from indexer.folder import IndexFolder, Manifest
-from indexer.generation import COLUMNS, CORPUS, ENCODER, FULLTEXT, REPORT, TOKENS, VECTORS, Generation
+from indexer.local.generation import (
+    COLUMNS,
+    CORPUS,
+    ENCODER,
+    FULLTEXT,
+    REPORT,
+    TOKENS,
+    VECTORS,
+    LocalGeneration,
+)
 
 _BLOCK = tarfile.BLOCKSIZE
 _PIECE = 1 << 20  # bytes in memory at a time
@@ -216,7 +225,7 @@ def _read_files(stream: BinaryIO, archived: Manifest, aside: IndexFolder) -> Pat
     own = folder / Manifest.FILE
     storage.write(own, archived.to_bytes())
     try:
-        with Generation(aside, archived.id) as opened:
+        with LocalGeneration(aside, archived.id) as opened:
             _check_facts(archived, opened)
     except Exception as error:  # whatever a library makes of files that were written to break it
         reason = str(error).replace(f"{folder}/", "").replace(str(folder), "it").partition(";")[0]
@@ -225,7 +234,7 @@ def _read_files(stream: BinaryIO, archived: Manifest, aside: IndexFolder) -> Pat
     return folder
 
 
-def _check_facts(manifest: Manifest, opened: Generation) -> None:
+def _check_facts(manifest: Manifest, opened: LocalGeneration) -> None:
     """What the manifest tells beside its files, which is believed wherever it is shown."""
     counts = {**manifest.counts, "articles": opened.corpus.article_count}
     if counts != manifest.counts or counts.keys() != _COUNTS or set(map(type, counts.values())) != {int}:
@@ -238,7 +247,7 @@ def _check_facts(manifest: Manifest, opened: Generation) -> None:
     if manifest.encoder != asdict(opened.encoder.facts):
         raise ValueError("its encoder is not the one that it is said to be")
     opened.encoder.encode_queries(["news"])  # which is loaded when it is first used
-    if manifest.vectors != [asdict(one) for one in opened.vectors.segments]:
+    if manifest.vectors != [asdict(one) for one in opened.vectors.index.segments]:
         raise ValueError("its vectors are not those that they are said to be")
 
 

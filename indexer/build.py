@@ -14,14 +14,15 @@ import numpy as np
 from indexer import sources, storage, stories
 from indexer.boilerplate import without_repeated
 from indexer.cleaning import clean
-from indexer.columns import Columns
-from indexer.corpus import Corpus, CorpusWriter, Mentioned
 from indexer.dates import parse_published
 from indexer.encoder import Encoder, can_export, export_apart, fingerprint, locate
 from indexer.errors import EncoderError, NoIndexError, SourceError, UsageError
 from indexer.folder import IndexFolder, Manifest
-from indexer.fulltext import FullTextWriter
-from indexer.generation import (
+from indexer.generation import Mentioned
+from indexer.local.columns import Columns
+from indexer.local.corpus import Corpus, CorpusWriter
+from indexer.local.fulltext import FullTextWriter
+from indexer.local.generation import (
     COLUMNS,
     CORPUS,
     ENCODER,
@@ -30,17 +31,17 @@ from indexer.generation import (
     REPORT,
     TOKENS,
     VECTORS,
-    Generation,
-    open_best,
+    LocalGeneration,
+    LocalIndex,
 )
+from indexer.local.tokenvectors import Codes, TokenVectorWriter
+from indexer.local.vectors import VectorIndex, VectorWriter
 from indexer.mentions import Mention, mentions
 from indexer.models import Article, Origin, RawArticle, Span, Vectors
 from indexer.passages import cut, encoded_text
 from indexer.quotes import quotations
 from indexer.sources import Intake, Offer
 from indexer.sources.document import place_of
-from indexer.tokenvectors import Codes, TokenVectorWriter
-from indexer.vectors import VectorIndex, VectorWriter
 
 _WINDOW = 1024  # passages whose texts and token vectors are in memory at a time
 _MOST_GONE = 1 / 3  # of the passages, before a change writes the rest anew
@@ -166,23 +167,23 @@ def _report(wanted: Path | None, staging: Path) -> TextIO:
     return TextIOWrapper(storage.create(staging / REPORT), encoding="utf-8")
 
 
-def _base(index: IndexFolder, change: Change, progress: Progress) -> Generation | None:
+def _base(index: IndexFolder, change: Change, progress: Progress) -> LocalGeneration | None:
     """What there is to start from. A change is made to the current generation or not at all: made to
     an earlier one, it would lose what was added since."""
     if change.from_current:
-        base = Generation(index, index.candidates()[0])
+        base = LocalGeneration(index, index.candidates()[0])
         if unknown := sorted(name for name in change.remove if base.corpus.article(name) is None):
             base.close()
             raise UsageError(f"{', '.join(unknown)}: no such article in {index.path}; nothing was changed")
         return base
     try:
-        return open_best(index, progress.warn)
+        return LocalIndex(index).open_best(progress.warn)
     except NoIndexError:
         return None
 
 
 def _encoder(
-    model: str, base: Generation | None, target: Path, change: Change, progress: Progress
+    model: str, base: LocalGeneration | None, target: Path, change: Change, progress: Progress
 ) -> Encoder:
     """The model's encoder in `target`: a copy of the base's where that is changed, or is of this model."""
     progress.stage("encoder")
@@ -209,7 +210,7 @@ def _encoder(
 
 
 def _max_tokens(
-    recipe: Recipe, base: Generation | None, encoder: Encoder, change: Change, progress: Progress
+    recipe: Recipe, base: LocalGeneration | None, encoder: Encoder, change: Change, progress: Progress
 ) -> int:
     """The passages' budget: as they are where a generation is changed, else as the recipe says and
     the encoder allows."""
@@ -223,7 +224,7 @@ def _max_tokens(
     return min(recipe.passage_tokens, most)
 
 
-def _token_bits(recipe: Recipe, base: Generation | None, encoder: Encoder, change: Change) -> int:
+def _token_bits(recipe: Recipe, base: LocalGeneration | None, encoder: Encoder, change: Change) -> int:
     """The precision of the token vectors: as it is where a generation is changed, else as the recipe says;
     0 where the model tells nothing of single tokens."""
     if change.from_current and base:
@@ -231,7 +232,7 @@ def _token_bits(recipe: Recipe, base: Generation | None, encoder: Encoder, chang
     return recipe.token_bits if encoder.facts.token_dimension else 0
 
 
-def _worn(base: Generation) -> bool:
+def _worn(base: LocalGeneration) -> bool:
     """Whether so many passages are gone that what is left is better written anew."""
     rows = base.corpus.passage_rows
     return bool(rows - base.corpus.passage_count > _MOST_GONE * rows)
@@ -239,7 +240,7 @@ def _worn(base: Generation) -> bool:
 
 def _write_texts(
     change: Change,
-    base: Generation | None,
+    base: LocalGeneration | None,
     encoder: Encoder,
     max_tokens: int,
     recipe: Recipe,
@@ -376,7 +377,7 @@ def _write_vectors(
     known: dict[bytes, int],
     encoder: Encoder,
     token_bits: int,
-    base: Generation | None,
+    base: LocalGeneration | None,
     staging: Path,
     progress: Progress,
 ) -> int:
@@ -414,7 +415,7 @@ def _write_vectors(
     return to_encode
 
 
-def _known(base: Generation | None, encoder: Encoder, token_bits: int) -> dict[bytes, int]:
+def _known(base: LocalGeneration | None, encoder: Encoder, token_bits: int) -> dict[bytes, int]:
     """The passages whose vectors can be taken over, by what was encoded: rows of the base."""
     if not base or base.encoder.facts.fingerprint != encoder.facts.fingerprint:
         return {}

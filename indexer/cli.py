@@ -362,7 +362,7 @@ def _run(
     os.nice(_GIVES_WAY)
     # Imported here, so that the commands that only read start in half the time.
     from indexer.build import Change, Recipe, build  # noqa: PLC0415
-    from indexer.generation import REPORT  # noqa: PLC0415
+    from indexer.local.generation import REPORT  # noqa: PLC0415
     from indexer.progress import Live, Plain  # noqa: PLC0415
     from indexer.sources import Intake, Offer  # noqa: PLC0415
 

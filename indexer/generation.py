@@ -1,130 +1,236 @@
-"""A generation opened for reading: its texts, vectors, words and encoder belong together."""
+"""What a question may be asked of: a generation, wherever it is kept.
 
-from collections.abc import Callable, Collection
-from contextlib import ExitStack
-from pathlib import Path
+`indexer.local` keeps them in a folder of this machine. All that searches and answers stands on what is here,
+and knows of no other difference. A passage is named by its row throughout, a number that is its own in its
+generation.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Protocol, Self
 
-from indexer.columns import Columns
-from indexer.corpus import Corpus
+import numpy as np
+import numpy.typing as npt
+
 from indexer.encoder import Encoder
-from indexer.errors import DamagedError, NoIndexError
-from indexer.folder import IndexFolder
-from indexer.fulltext import FullTextIndex
-from indexer.tokenvectors import TokenVectorIndex
-from indexer.vectors import VectorIndex
+from indexer.folder import Manifest
+from indexer.models import (
+    EVERYTHING,
+    Article,
+    Filters,
+    Passage,
+    Rows,
+    Scores,
+    Span,
+    TokenVectors,
+    Vector,
+    Vectors,
+    Version,
+)
+from indexer.quotes import Called, Quotation
 
-CORPUS, COLUMNS, FULLTEXT, ENCODER = "corpus.sqlite", "columns", "fulltext", "encoder"
-VECTORS, TOKENS = "vectors", "tokens"
-# What is added to as it is: folders of files that are never changed.
-GROWING = (VECTORS, TOKENS, FULLTEXT, ENCODER)
-REPORT = "report.jsonl"
+
+class Mentioned(NamedTuple):
+    """A stretch of an article and the days it speaks of, ISO 8601, both inclusive."""
+
+    span: Span
+    first: str
+    last: str
 
 
-_AT_ONCE = 1 << 29  # bytes compared with their checksums before a generation is served: half a second
+class Quoted(NamedTuple):
+    """A quotation and the article that it stands in."""
+
+    quotation: Quotation
+    article: Article
 
 
-class Generation:
-    """One verified generation, kept from removal until it is closed. Threads may share it.
+class Named(NamedTuple):
+    """A way in which a speaker is written, and how many quotations have it, those of copies too."""
 
-    Of more than half a gigabyte the largest files are only looked at for their size at first, or a large
-    index would not be served for minutes: `verify_next` compares them, one by one.
-    """
+    name: str
+    called: Called
+    quotations: int
 
-    def __init__(
-        self, index: IndexFolder, generation_id: str, *, encoder: Encoder | None = None, cores: int = 0
-    ) -> None:
-        """Checks its files first. Raises DamagedError or NoIndexError, naming what is wrong.
 
-        `encoder`: one already loaded, taken where it is the very one that is stored here; else it runs on so
-        many `cores`, 0 meaning all.
-        """
-        with ExitStack() as opened:
-            self.path: Path = opened.enter_context(index.lease(generation_id))
-            at_once = index.manifest(generation_id).smallest(_AT_ONCE)
-            self.manifest = index.verify(generation_id, at_once)
-            self._unverified = sorted(self.manifest.files.keys() - set(at_once))
-            self._index = index
-            self.corpus = Corpus(self.path / CORPUS)
-            opened.callback(self.corpus.close)
-            self.vectors = VectorIndex.open(self.path / VECTORS)
-            self.fulltext = FullTextIndex(self.path / FULLTEXT)
-            stored = Encoder(self.path / ENCODER, streams=1, threads=cores)
-            self.encoder = encoder if encoder and encoder.facts == stored.facts else stored
-            self.tokens = self._token_vectors()
-            self.columns = Columns(self.path / COLUMNS)
-            passages = {self.corpus.passage_count, len(self.fulltext), self.manifest.counts["passages"]}
-            rows = {self.corpus.passage_rows, len(self.columns), len(self.vectors)}
-            if self.tokens:
-                rows.add(len(self.tokens))
-            if len(passages) > 1 or len(rows) > 1:
-                raise DamagedError(f"{self.path}: its parts count differently; run: dateline index build")
-            if self.vectors.dimension != self.encoder.facts.dimension:
-                raise DamagedError(
-                    f"{self.path}: its vectors have {self.vectors.dimension} dimensions, its encoder "
-                    f"{self.encoder.facts.dimension}; run: dateline index build"
-                )
-            self._opened = opened.pop_all()
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An article as the corpus holds it; `page` is what its url names, empty without one."""
 
-    def _token_vectors(self) -> TokenVectorIndex | None:
+    row: int
+    article: Article
+    origin: str
+    seen_at: str
+    page: str
+
+
+class Corpus(Protocol):
+    """The articles, their passages, and what was found in them."""
+
+    @property
+    def article_count(self) -> int: ...
+
+    @property
+    def passage_count(self) -> int: ...
+
+    def article(self, article_id: str) -> Article | None: ...
+
+    def stored(self, article_id: str) -> Stored | None: ...
+
+    def articles(self) -> Iterator[Stored]:
+        """Every article, in the order in which they were read."""
+
+    def versions(self, article_id: str) -> list[Version]:
+        """What an article said before it changed, the oldest first."""
+
+    def copies(self, article_id: str) -> list[Article]:
+        """The copies of an article's story, itself among them, the first copy first; none where it is the
+        only one."""
+
+    def stories(self) -> Iterator[list[str]]:
+        """The ids of each story's copies where there are several, the first copy first."""
+
+    def passages(self, article_id: str) -> list[Passage]:
+        """An article's passages in order."""
+
+    def read(self, rows: Sequence[int]) -> list[tuple[Passage, Article]]:
+        """The passages of the rows, in their order, each with its article. KeyError where one is none."""
+
+    def mentions(self, rows: Sequence[int]) -> dict[int, list[Mentioned]]:
+        """The days that passages speak of, by row; a passage that speaks of none is left out."""
+
+    def quotations(
+        self,
+        speaker: str | None = None,
+        *,
+        article_ids: Sequence[str] | None = None,
+        filters: Filters = EVERYTHING,
+    ) -> Iterator[Quoted]:
+        """What is quoted: of a speaker (a name, a surname or a description), in some articles or in all that
+        pass the filters; the newest article first, undated last, within it in order of place."""
+
+    def speakers(self) -> list[Named]:
+        """Every way in which speakers are written, the oftenest first."""
+
+
+class VectorSearch(Protocol):
+    """Which passages lie nearest to a question's vector."""
+
+    def search(self, vector: Vector, k: int, filters: Filters = EVERYTHING) -> tuple[Rows, Scores]:
+        """The k best rows by cosine, best first; fewer only where fewer pass the filters."""
+
+    def vectors(self, rows: Rows) -> Vectors:
+        """The passages' vectors, (len(rows), dim)."""
+
+
+class FullText(Protocol):
+    """Which passages hold a question's words, as `indexer.words` tells words."""
+
+    def search(
+        self, terms: Sequence[str], k: int, filters: Filters, asked: Sequence[tuple[date, date]] = ()
+    ) -> tuple[Rows, Scores]:
+        """The k best rows by BM25 over any of the terms, best first; fewer where fewer match. A passage that
+        speaks of the days `asked` for, first to last, is found as if it named them."""
+
+    def rarity(self, term: str) -> float:
+        """Inverse document frequency in [0, about ln(passages)]; a word of every passage has about 0."""
+
+
+class Columns(Protocol):
+    """What is asked of many passages at once."""
+
+    def hold(self, filters: Filters) -> bool:
+        """Whether any passage passes."""
+
+    def articles_of(self, rows: Sequence[int]) -> list[tuple[int, int | None]]:
+        """The article that each passage belongs to, and its story where that has several copies: as
+        numbers that mean nothing else."""
+
+    def days_of(self, rows: Sequence[int]) -> dict[int, date]:
+        """The day of publication of each passage's article, by row; undated ones are left out."""
+
+
+class Tokens(Protocol):
+    """What the encoder made of every token of a passage."""
+
+    def similarities(self, question: TokenVectors, rows: Sequence[int]) -> list[npt.NDArray[np.float32]]:
+        """For each row the cosines of the question's tokens to the passage's, (question tokens, tokens)."""
+
+    def late_interaction(self, question: TokenVectors, rows: Sequence[int]) -> npt.NDArray[np.float32]:
+        """MaxSim in [-1, 1]: how well each of the question's tokens is met, on average; (len(rows),)."""
+
+
+class Generation(Protocol):
+    """An index as it stood when it was built. Threads may share it; it is there until it is closed."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def manifest(self) -> Manifest: ...
+
+    @property
+    def encoder(self) -> Encoder: ...
+
+    @property
+    def corpus(self) -> Corpus: ...
+
+    @property
+    def vectors(self) -> VectorSearch: ...
+
+    @property
+    def fulltext(self) -> FullText: ...
+
+    @property
+    def columns(self) -> Columns: ...
+
+    @property
+    def tokens(self) -> Tokens | None:
         """None where the settings or the model gave none."""
-        bits = self.manifest.settings["token_bits"]
-        if not bits:
-            return None
-        dimension = self.encoder.facts.token_dimension
-        return TokenVectorIndex(self.path / TOKENS, dimension=dimension, bits=bits)
 
     def verify_next(self) -> bool:
-        """Compares the next file that was not compared when this was opened; returns whether there was one.
+        """Compares the next part that was not compared when this was opened; returns whether there was one.
 
         Raises DamagedError where it is not what was written.
         """
-        if not self._unverified:
-            return False
-        self._index.verify(self.id, [self._unverified[-1]])
-        self._unverified.pop()
-        return True
 
-    @property
-    def id(self) -> str:
-        return self.manifest.id
+    def close(self) -> None: ...
 
-    def close(self) -> None:
-        self._opened.close()
-
-    def __enter__(self) -> Self:
-        return self
+    def __enter__(self) -> Self: ...
 
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None:
-        self.close()
+    ) -> None: ...
 
 
-def open_best(
-    index: IndexFolder,
-    warn: Callable[[str], None],
-    *,
-    encoder: Encoder | None = None,
-    cores: int = 0,
-    known_damaged: Collection[str] = (),
-) -> Generation:
-    """The current generation; where that is damaged, the best one that is whole.
+class Index(Protocol):
+    """Where generations are kept, and which of them is to be served. As a string it is its place."""
 
-    `warn` is told of each generation refused; `encoder` and `cores` as for a generation. Raises
-    NoIndexError where none is left.
-    """
-    refused: NoIndexError | None = None
-    for candidate in index.candidates():
-        if candidate in known_damaged:
-            continue
-        try:
-            return Generation(index, candidate, encoder=encoder, cores=cores)
-        except NoIndexError as error:
-            warn(f"generation {candidate} is refused: {error}")
-            refused = refused or error
-    raise refused or NoIndexError(f"{index.path}: holds no index; run: dateline index build PATH…")
+    def ids(self) -> list[str]:
+        """Every generation, oldest first."""
+
+    def current(self) -> str | None:
+        """The one to be served; None where there is none."""
+
+    def open(self, generation_id: str, *, encoder: Encoder | None = None) -> Generation:
+        """A generation, looked through first. Raises DamagedError or NoIndexError, naming what is wrong.
+
+        `encoder`: one already loaded, taken where it is the very one that the generation has.
+        """
+
+    def open_best(
+        self,
+        warn: Callable[[str], None],
+        *,
+        encoder: Encoder | None = None,
+        known_damaged: Collection[str] = (),
+    ) -> Generation:
+        """The current generation; where that is damaged, the best one that is whole.
+
+        `warn` is told of each generation refused. Raises NoIndexError where none is left.
+        """

@@ -8,7 +8,7 @@ from indexer.cleaning import Cleaned, clean
 from indexer.encoder import locate, read_tokenizer
 from indexer.errors import NoIndexError
 from indexer.folder import IndexFolder
-from indexer.generation import ENCODER
+from indexer.local.generation import ENCODER
 from indexer.mentions import Mention, mentions
 from indexer.models import Article, Origin, Span
 from indexer.passages import TokenSpans, cut

@@ -12,8 +12,9 @@ from typing import Literal
 import numpy as np
 
 from indexer.boilerplate import line_keys, without_repeated
-from indexer.corpus import Corpus, CorpusWriter, Stored
 from indexer.duplicates import containment, groups, shingles, sign
+from indexer.generation import Corpus, Stored
+from indexer.local.corpus import CorpusWriter
 from indexer.models import Article, Origin, Version
 from indexer.passages import sentences
 

@@ -15,6 +15,7 @@ from indexer.generation import Generation
 from indexer.models import Span
 from indexer.passages import encoded_text, sentences
 from indexer.reader import Reader
+from indexer.words import content_terms
 from service.evidence import Proof, Quote, Statement, prove
 from service.quoting import said_by
 from service.retrieval import Hit, SearchQuery, overlap, search
@@ -121,16 +122,14 @@ def answer(
 
 def weigh(generation: Generation, query: SearchQuery, hits: Sequence[Hit]) -> list[Candidate]:
     """Every sentence of the hits, the most promising first."""
-    weights = {
-        term: generation.fulltext.rarity(term) for term in generation.fulltext.content_terms(query.matter)
-    }
+    weights = {term: generation.fulltext.rarity(term) for term in content_terms(query.matter)}
     said = (
         said_by(generation.corpus, query.speaker, [hit.article.id for hit in hits]) if query.speaker else {}
     )
     candidates = []
     for hit, found in zip(hits, _read(generation, query.matter, hits), strict=True):
         words = [quotation.place for quotation in said.get(hit.article.id, [])]
-        around = overlap(generation, weights, encoded_text(hit.article, hit.passage.span))
+        around = overlap(weights, encoded_text(hit.article, hit.passage.span))
         before = None
         for place, match in found:
             text = hit.article.text[slice(*place)]
@@ -140,7 +139,7 @@ def weigh(generation: Generation, query: SearchQuery, hits: Sequence[Hit]) -> li
                         hit,
                         place,
                         match,
-                        overlap(generation, weights, text),
+                        overlap(weights, text),
                         around,
                         said=any(place.start < one.end and one.start < place.end for one in words),
                         before=before,

@@ -230,11 +230,12 @@ def serve(
         open=open_,
     )
     check_reach(settings)
-    folders = _folders(settings, may_be_missing=wait)
+    if not wait:
+        _must_be_there(settings)
     log_to_stderr(settings.log_format)
     _keep_one_heap()
-    shared = Recorder(settings.workers, folders), Keys(settings)
-    serve = partial(_serve, settings, folders, *shared, may_be_missing=wait)
+    shared = Recorder(settings.workers, settings.folders()), Keys(settings)
+    serve = partial(_serve, settings, *shared, may_be_missing=wait)
     with listening_sockets(settings.host, settings.port, settings.workers) as sockets:
         address, port = sockets[0].getsockname()[:2]
         logging.getLogger("dateline").info("serving %s on http://%s:%d", settings.index, address, port)
@@ -250,7 +251,6 @@ def serve(
 
 def _serve(
     settings: Settings,
-    folders: dict[str, IndexFolder],
     recorder: Recorder,
     keys: Keys,
     place: int,
@@ -259,10 +259,11 @@ def _serve(
     may_be_missing: bool,
 ) -> None:
     """Serves on a socket until a signal ends it, as the worker of a place."""
+    from service.opening import indexes  # noqa: PLC0415
     from service.served import Collections  # noqa: PLC0415
 
     recorder.work_as(place)
-    collections = Collections(folders, cores=settings.cores)
+    collections = Collections(indexes(settings), at_once=settings.cores)
     # The indexes load while the web framework is imported.
     loading = Thread(target=collections.refresh, name="load")
     loading.start()
@@ -290,13 +291,14 @@ def mcp(
       dateline mcp --index /srv/news
     """
     settings = load(index=index, collections=_collections(collection))
-    folders = _folders(settings)
+    _must_be_there(settings)
     log_to_stderr(settings.log_format)
+    from service.opening import indexes  # noqa: PLC0415
     from service.replying import Answerer  # noqa: PLC0415
     from service.served import Collections  # noqa: PLC0415
     from service.tools import speak_on_stdio  # noqa: PLC0415
 
-    collections = Collections(folders, cores=settings.cores)
+    collections = Collections(indexes(settings), at_once=settings.cores)
     collections.refresh()
     _must_serve(settings, collections)
     asyncio.run(speak_on_stdio(settings, collections, Answerer(settings)))
@@ -406,12 +408,10 @@ def _shown(value: object) -> str:
     return str(value)
 
 
-def _folders(settings: Settings, *, may_be_missing: bool = False) -> dict[str, IndexFolder]:
-    """What is to be served. Raises NoIndexError where one of them holds no index."""
-    folders = {name: IndexFolder(path) for name, path in settings.folders().items()}
-    for folder in () if may_be_missing else folders.values():
-        folder.candidates()
-    return folders
+def _must_be_there(settings: Settings) -> None:
+    """Raises NoIndexError where something that is to be served holds no index."""
+    for path in settings.folders().values():
+        IndexFolder(path).candidates()
 
 
 def _keep_one_heap() -> None:

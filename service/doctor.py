@@ -18,7 +18,7 @@ import httpx
 from indexer.encoder import can_export, locate
 from indexer.errors import DamagedError, DatelineError, UsageError
 from indexer.folder import IndexFolder, Manifest
-from indexer.generation import open_best
+from indexer.local.generation import LocalIndex
 from service.listening import listening_socket
 from service.settings import Settings
 from service.watching.telemetry import wanted as telemetry_wanted
@@ -61,7 +61,7 @@ def _index(folder: IndexFolder) -> Iterator[Finding]:
     refused: list[str] = []
     size = 0
     try:
-        with open_best(folder, refused.append) as generation:
+        with LocalIndex(folder).open_best(refused.append) as generation:
             generation.encoder.load()
             articles, facts = generation.manifest.counts["articles"], generation.encoder.facts
             served = f"serves {generation.id}, {articles} articles"

@@ -24,7 +24,8 @@ import numpy.typing as npt
 from indexer.build import Change, Progress, Recipe, build
 from indexer.errors import SourceError, UsageError
 from indexer.folder import IndexFolder
-from indexer.generation import Generation, open_best
+from indexer.generation import Generation
+from indexer.local.generation import LocalIndex
 from indexer.reader import Reader
 from indexer.sources import Intake, Offer
 from service.answering import answer
@@ -160,7 +161,7 @@ def index_of(judged: Judged, work: Path, recipe: Recipe, progress: Progress) -> 
     folder = IndexFolder(work / judged.name)
     change = Change(from_current=False, offer=Offer((judged.corpus,)))
     build(folder, change, recipe, Intake(), progress, keep=1, command="dateline eval")
-    return open_best(folder, progress.warn)
+    return LocalIndex(folder).open_best(progress.warn)
 
 
 def without_answers(judged: Judged, work: Path, recipe: Recipe, progress: Progress) -> Generation | None:
@@ -169,7 +170,7 @@ def without_answers(judged: Judged, work: Path, recipe: Recipe, progress: Progre
     folder = IndexFolder(work / f"{judged.name}-without-answers")
     shutil.rmtree(folder.path, ignore_errors=True)
     shutil.copytree(work / judged.name, folder.path)
-    with open_best(folder, progress.warn) as whole:
+    with LocalIndex(folder).open_best(progress.warn) as whole:
         gold = {
             article
             for articles in judged.qrels.values()
@@ -181,7 +182,7 @@ def without_answers(judged: Judged, work: Path, recipe: Recipe, progress: Progre
             return None
     change = Change(from_current=True, remove=known)
     build(folder, change, recipe, Intake(), progress, keep=1, command="dateline eval")
-    return open_best(folder, progress.warn)
+    return LocalIndex(folder).open_best(progress.warn)
 
 
 # Retrieval.

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from indexer.corpus import Corpus
+from indexer.generation import Corpus
 from indexer.models import Article, Span
 from service.watching.tracing import count
 

@@ -7,12 +7,12 @@ from itertools import chain, groupby, islice
 
 import numpy as np
 
-from indexer.corpus import Corpus, Named, Quoted
 from indexer.errors import UsageError
-from indexer.generation import Generation
+from indexer.generation import Corpus, Generation, Named, Quoted
 from indexer.models import EVERYTHING, Article, Filters, Passage, Span
 from indexer.passages import encoded_text, sentences_around
 from indexer.quotes import Quotation, asked_for, folded, is_body, is_description, one_person
+from indexer.words import content_terms
 from service.evidence import Quote, holder
 from service.retrieval import SearchQuery, overlap, search
 
@@ -198,12 +198,12 @@ def _ranked(generation: Generation, query: QuotesQuery, topic: str) -> list[Quot
     cosines = (
         generation.encoder.encode_passages([encoded_text(hit.article, hit.context) for hit in hits]) @ asked
     )
-    weights = {term: generation.fulltext.rarity(term) for term in generation.fulltext.content_terms(topic)}
+    weights = {term: generation.fulltext.rarity(term) for term in content_terms(topic)}
     scored = []
     for hit, cosine in zip(hits, cosines.tolist(), strict=True):
         passage = around[hit.article.id, hit.quotation.place]
-        own = overlap(generation, weights, hit.article.text[slice(*hit.context)])
-        whole = overlap(generation, weights, encoded_text(hit.article, passage.span))
+        own = overlap(weights, hit.article.text[slice(*hit.context)])
+        whole = overlap(weights, encoded_text(hit.article, passage.span))
         # The weights of answering, without its share for the passage's rank.
         scored.append(replace(hit, score=max(0.0, 0.4 * cosine + 0.3 * own + 0.3 * whole)))
     return sorted(scored, key=lambda hit: -(hit.score or 0.0))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from indexer.generation import Generation
 from indexer.passages import cut
+from indexer.words import content_terms
 from service.retrieval import Judge, overlap
 
 _LATE = 0.7  # the weight of late interaction against the cosine of the whole
@@ -46,16 +47,14 @@ def relevance(
         # A cross-encoder's scores have any scale; the logistic function keeps their order.
         return [(1 + math.tanh(score / 2)) / 2 for score in judge(question, texts).tolist()]
     asked = generation.encoder.encode_query(question)
-    rarities = {
-        term: generation.fulltext.rarity(term) for term in generation.fulltext.content_terms(question)
-    }
+    rarities = {term: generation.fulltext.rarity(term) for term in content_terms(question)}
     scores = [0.0] * len(texts)
     for at, encoded in generation.encoder.stream_passages(texts):
         met = float(asked.vector @ encoded.vector)
         if asked.tokens.size and encoded.tokens.size:
             late = float((asked.tokens @ encoded.tokens.T).max(axis=1).mean())
             met = _LATE * late + (1 - _LATE) * met
-        said = overlap(generation, rarities, texts[at])
+        said = overlap(rarities, texts[at])
         scores[at] = min(max((1 + met + _WORDS * said) / (2 + _WORDS), 0.0), 1.0)
     return scores
 

@@ -9,11 +9,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from indexer.corpus import Corpus
 from indexer.duplicates import shingles
-from indexer.generation import Generation
-from indexer.models import EVERYTHING, Article, Encoded, Filters, Mask, Passage, Rows, Scores, Span
+from indexer.generation import Corpus, Generation
+from indexer.models import EVERYTHING, Article, Encoded, Filters, Passage, Rows, Scores, Span
 from indexer.passages import encoded_text, sentences
+from indexer.words import occurrences, query_terms
 from service.watching.tracing import stage
 
 Mode = Literal["hybrid", "dense", "lexical"]
@@ -140,14 +140,13 @@ def search(generation: Generation, query: SearchQuery) -> Results:
     if query.mode != "lexical":
         with stage("encode"):
             encoded = generation.encoder.encode_query(query.matter)
-    terms = generation.fulltext.terms(query.matter) if query.mode != "dense" else []
-    allowed = generation.columns.allowed(query.filters)
+    terms = query_terms(query.matter) if query.mode != "dense" else []
     wanted = query.offset + query.limit + 1
     depth = _SCALED_DEPTH if query.sort == "date" else max(_SCALED_DEPTH, wanted)
     rescored = _rescorer(generation, query, encoded)
     while True:
         with stage("search"):
-            dense = generation.vectors.search(encoded.vector, depth, allowed) if encoded else _NOTHING
+            dense = generation.vectors.search(encoded.vector, depth, query.filters) if encoded else _NOTHING
             lexical = (
                 generation.fulltext.search(terms, depth, query.filters, query.days) if terms else _NOTHING
             )
@@ -164,7 +163,7 @@ def search(generation: Generation, query: SearchQuery) -> Results:
         depth *= 4
     hits = _hits(generation, found if query.sort == "date" else found[query.offset : wanted - 1])
     if query.collapse:
-        hits = _first_copies(generation, hits, fused, allowed, query.group_by)
+        hits = _first_copies(generation.corpus, hits, fused, query)
     if query.sort == "date":
         hits.sort(key=lambda hit: hit.article.moment or _NEVER, reverse=True)
         hits = hits[query.offset : wanted - 1]
@@ -373,10 +372,10 @@ def _hits(generation: Generation, found: list[Fused]) -> list[Hit]:
     ]
 
 
-def overlap(generation: Generation, weights: dict[str, float], text: str) -> float:
+def overlap(weights: dict[str, float], text: str) -> float:
     """The share in [0, 1] of the weights whose terms the text holds; 0 where there are none."""
     total = sum(weights.values())
-    held = {term for term, _ in generation.fulltext.occurrences(text, set(weights))}
+    held = {term for term, _ in occurrences(text, set(weights))}
     return sum(weights[term] for term in held) / total if total else 0.0
 
 
@@ -385,28 +384,25 @@ def also_in(corpus: Corpus, article: Article) -> tuple[Article, ...]:
     return tuple(copy for copy in corpus.copies(article.id) if copy.id != article.id)
 
 
-def _first_copies(
-    generation: Generation, hits: list[Hit], fused: list[Fused], allowed: Mask | None, group_by: GroupBy
-) -> list[Hit]:
+def _first_copies(corpus: Corpus, hits: list[Hit], fused: list[Fused], query: SearchQuery) -> list[Hit]:
     """The same finds in the first copies of their stories, each once."""
-    ranked = {one.row: one for one in fused} if group_by == "article" else {}
+    ranked = {one.row: one for one in fused} if query.group_by == "article" else {}
     found: dict[int, Hit] = {}
     for hit in hits:
-        moved = _first_copy(generation, hit, ranked, allowed)
+        moved = _first_copy(corpus, hit, ranked, query.filters)
         found.setdefault(moved.passage.row, moved)
     return list(found.values())
 
 
-def _first_copy(generation: Generation, hit: Hit, ranked: dict[int, Fused], allowed: Mask | None) -> Hit:
+def _first_copy(corpus: Corpus, hit: Hit, ranked: dict[int, Fused], filters: Filters) -> Hit:
     """A find in the first copy of its story that passes the filters and holds all of it, or answers about
     as well: usually that of the agency it came from, not of the paper whose cut happens to score best."""
-    corpus = generation.corpus
     for copy in corpus.copies(hit.article.id) if hit.also_in else []:
         if copy.id == hit.article.id:
             break
-        passages = corpus.passages(copy.id)
-        if allowed is not None and not allowed[passages[0].row]:
+        if not filters.allow(copy):
             continue
+        passages = corpus.passages(copy.id)
         wanted = shingles(hit.passage.text)
         passage = max(passages, key=lambda one: len(wanted & shingles(one.text)))
         found = ranked.get(passage.row)

@@ -12,8 +12,7 @@ from anyio import CapacityLimiter, to_thread
 
 from indexer.encoder import Encoder
 from indexer.errors import DatelineError, NoIndexError, NotFoundError
-from indexer.folder import IndexFolder
-from indexer.generation import Generation, open_best
+from indexer.generation import Generation, Index
 from service.retrieval import SearchQuery, search
 
 log = logging.getLogger(__name__)
@@ -62,11 +61,9 @@ class _Tenancy:
 class Served:
     """Hands out the current generation of an index. A request keeps the one it began with."""
 
-    def __init__(self, index: IndexFolder, limiter: CapacityLimiter, *, cores: int = 0) -> None:
-        """`limiter`: how many requests may compute at once; the others wait their turn. `cores`: on how many
-        the encoder runs; 0 means all."""
+    def __init__(self, index: Index, limiter: CapacityLimiter) -> None:
+        """`limiter`: how many requests may compute at once; the others wait their turn."""
         self._index = index
-        self._cores = cores
         self._limiter = limiter
         self._lock = Lock()
         self._refreshing = Lock()
@@ -164,15 +161,9 @@ class Served:
     def _open(self, named: str | None, serving: Generation | None, encoder: Encoder | None) -> Generation:
         """Opened, verified and tried out: what cannot serve is refused, and the first user does not wait."""
         if named is None or serving is None:
-            generation = open_best(
-                self._index,
-                self._refused,
-                encoder=encoder,
-                cores=self._cores,
-                known_damaged=self._damaged,
-            )
+            generation = self._index.open_best(self._refused, encoder=encoder, known_damaged=self._damaged)
         else:
-            generation = Generation(self._index, named, encoder=encoder, cores=self._cores)
+            generation = self._index.open(named, encoder=encoder)
         try:
             search(generation, SearchQuery("news", limit=1))
         except BaseException:
@@ -202,11 +193,10 @@ class Served:
 class Collections:
     """Every index that is served, by its collection's name; they share one cap on work."""
 
-    def __init__(self, folders: Mapping[str, IndexFolder], *, cores: int) -> None:
-        """`cores`: how many requests may compute at once, whatever they ask, and how many cores each may
-        take for its question."""
-        limiter = CapacityLimiter(cores)
-        self._served = {name: Served(folder, limiter, cores=cores) for name, folder in folders.items()}
+    def __init__(self, indexes: Mapping[str, Index], *, at_once: int) -> None:
+        """`at_once`: how many requests may compute at a time, whatever they ask."""
+        limiter = CapacityLimiter(at_once)
+        self._served = {name: Served(index, limiter) for name, index in indexes.items()}
 
     def __getitem__(self, name: str) -> Served:
         """Raises NotFoundError for a name that is none."""

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.text import Text
 
 from indexer.errors import UsageError
-from indexer.folder import IndexFolder
-from indexer.generation import Generation, open_best
+from indexer.generation import Generation
 from indexer.models import Article
 from service.answering import Answer
 from service.asking import Asked, Understood, understand
+from service.opening import indexes
 from service.quoting import quotes
 from service.replying import Answerer, Reply
 from service.reranking import rescoring_by
@@ -23,7 +23,7 @@ from service.schemas.fields import validated
 from service.schemas.requests import AnswerIn, QuotesIn, SearchIn
 from service.schemas.results import AnswerOut, CopyOut, HistoryOut, QuoteOut, passages_out
 from service.served import Lease
-from service.settings import Settings
+from service.settings import DEFAULT_COLLECTION, Settings
 
 _MOST_COPIES = 5  # named
 
@@ -134,8 +134,8 @@ def print_stories(settings: Settings, *, as_json: bool) -> None:
 
 def opened(settings: Settings) -> Generation:
     """The best generation of the index, with a warning for each that is refused."""
-    return open_best(
-        IndexFolder(settings.index), lambda message: print(f"warning: {message}", file=sys.stderr)
+    return indexes(settings)[DEFAULT_COLLECTION].open_best(
+        lambda message: print(f"warning: {message}", file=sys.stderr)
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from indexer.build import Change, Recipe, build
 from indexer.encoder import Encoder
 from indexer.folder import IndexFolder, Manifest
-from indexer.generation import Generation, open_best
+from indexer.local.generation import LocalGeneration, LocalIndex
 from indexer.settings import DEFAULT_MODEL
 from indexer.sources import Intake, Offer
 
@@ -72,20 +72,20 @@ def seed_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def generation(seed_index: Path) -> Iterator[Generation]:
-    with open_best(IndexFolder(seed_index), pytest.fail) as opened:
+def generation(seed_index: Path) -> Iterator[LocalGeneration]:
+    with LocalIndex(IndexFolder(seed_index)).open_best(pytest.fail) as opened:
         yield opened
 
 
 @pytest.fixture(scope="session")
-def bare(seed_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Generation]:
+def bare(seed_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalGeneration]:
     """The seeds indexed without the vectors of single tokens."""
     index = Path(shutil.copytree(seed_index, tmp_path_factory.mktemp("bare") / "index"))
     build_index(index, SEEDS, token_bits=0)
-    with open_best(IndexFolder(index), pytest.fail) as opened:
+    with LocalIndex(IndexFolder(index)).open_best(pytest.fail) as opened:
         yield opened
 
 
 @pytest.fixture(scope="session")
-def encoder(generation: Generation) -> Encoder:
+def encoder(generation: LocalGeneration) -> Encoder:
     return generation.encoder

@@ -9,6 +9,7 @@ from indexer.generation import Generation
 from indexer.mentions import Days
 from indexer.models import EVERYTHING, Article, Passage, Span
 from indexer.passages import sentences
+from indexer.words import content_terms, occurrences
 
 _PASSAGES = 60  # looked at for one event
 _MOST_TERMS = 6  # of one event; a longer phrase is a sentence
@@ -35,7 +36,7 @@ def event_days(generation: Generation, phrase: str) -> Days:
     it stands to them. Elected are the shortest days, a month at most, that most votes allow and a good part
     of them name; where only one story names them, no other may speak of different days.
     """
-    terms = set(generation.fulltext.content_terms(phrase))
+    terms = set(content_terms(phrase))
     if not terms or len(terms) > _MOST_TERMS:
         return None
     rows = generation.fulltext.search(sorted(terms), _PASSAGES, EVERYTHING)[0].tolist()
@@ -46,7 +47,7 @@ def event_days(generation: Generation, phrase: str) -> Days:
     ):
         for mention in mentioned.get(row, []):
             days = date.fromisoformat(mention.first), date.fromisoformat(mention.last)
-            between = _words_between(generation, terms, passage, article, mention.span)
+            between = _words_between(terms, passage, article, mention.span)
             if between is None or between > _FAR or (days[1] - days[0]).days >= _LONGEST:
                 continue
             vote = _Vote((None, number) if story is None else (story, 0), *days)
@@ -54,16 +55,14 @@ def event_days(generation: Generation, phrase: str) -> Days:
     return _elected(votes)
 
 
-def _words_between(
-    generation: Generation, terms: set[str], passage: Passage, article: Article, mention: Span
-) -> int | None:
+def _words_between(terms: set[str], passage: Passage, article: Article, mention: Span) -> int | None:
     """How many words part a date from the nearest word of the event; None where its sentence has not all
     of the event's words, or a comma parts them."""
     start, end = mention.start - passage.start, mention.end - passage.start
     for sentence in _around(passage, article, start):
         found = [
             (term, Span(sentence.start + place.start, sentence.start + place.end))
-            for term, place in generation.fulltext.occurrences(passage.text[slice(*sentence)], terms)
+            for term, place in occurrences(passage.text[slice(*sentence)], terms)
         ]
         if {term for term, _ in found} != terms:
             return None

@@ -64,7 +64,7 @@ def understand(generation: Generation, asked: Asked, *, today: date | None = Non
     reason = _GIVEN
     if not (given.published_after or given.published_before):
         reason = _NOT_THEN
-        if bounded and ((mask := generation.columns.allowed(bounded)) is None or mask.any()):
+        if bounded and generation.columns.hold(bounded):
             applies = True
             query = replace(query, filters=bounded)
     ignored = () if applies else tuple(one for one in found.findings if one.kind == "published")

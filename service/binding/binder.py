@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise, product
 
-from indexer.fulltext import stems
+from indexer.words import stems
 from service.binding.cleaning import cleaned
 from service.binding.frame import Joint, Telling, is_said, joints, names_speaker
 from service.binding.ground import Ground, Place

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from indexer.fulltext import stems
 from indexer.models import Article
 from indexer.quotes.words import DAYS
+from indexer.words import stems
 from service.binding.ground import Place
 from service.binding.words import ARTICLES, FIRST_PERSON, PERSONAL, SAYING, words_of
 from service.evidence import straightened

@@ -5,9 +5,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from indexer.corpus import Stored
 from indexer.errors import NoIndexError, NotFoundError
-from indexer.generation import Generation
+from indexer.generation import Generation, Stored
 from service.asking import understand
 from service.faceting import facets
 from service.retrieval import search

@@ -6,12 +6,12 @@ from uuid import uuid4
 
 from pydantic import BaseModel
 
-from indexer.corpus import Mentioned, Stored
 from indexer.folder import Manifest
-from indexer.generation import Generation
+from indexer.generation import Generation, Mentioned, Stored
 from indexer.models import Article, DatedBy, Span, Version
 from indexer.passages import sentences_around
 from indexer.stories import changes, history
+from indexer.words import content_terms, occurrences
 from service.asking import Understood
 from service.evidence import Citation
 from service.faceting import Facet, Facets
@@ -159,11 +159,11 @@ class PassageOut(BaseModel):
 def passages_out(generation: Generation, hits: list[Hit], query: str, *, highlight: bool) -> list[PassageOut]:
     """The hits as they leave, the words of the question marked where wanted."""
     mentions = generation.corpus.mentions([hit.passage.row for hit in hits])
-    terms = set(generation.fulltext.content_terms(query)) if highlight else set()
+    terms = set(content_terms(query)) if highlight else set()
     return [
         PassageOut.from_hit(
             hit,
-            [span for _, span in generation.fulltext.occurrences(hit.passage.text, terms)] if terms else [],
+            [span for _, span in occurrences(hit.passage.text, terms)] if terms else [],
             mentions.get(hit.passage.row, []),
         )
         for hit in hits

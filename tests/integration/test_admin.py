@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from indexer.folder import IndexFolder
-from indexer.generation import open_best
+from indexer.local.generation import LocalIndex
 from tests.conftest import SEED_ID, SEEDS, build_index
 from tests.integration.server import Server, serving
 
@@ -288,7 +288,7 @@ def test_a_service_that_ends_while_it_rebuilds_leaves_its_index_whole(
     # Of a killed service the build hears at its next line, and gives up: the lock is free then.
     with (index / "LOCK").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-    with open_best(folder, pytest.fail) as whole:
+    with LocalIndex(folder).open_best(pytest.fail) as whole:
         assert whole.id == folder.current() == folder.ids()[0]
         assert whole.corpus.article(SEED_ID)
     assert folder.ids() == [whole.id]

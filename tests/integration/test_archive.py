@@ -19,7 +19,7 @@ import pytest
 from indexer.archive import export, restore
 from indexer.errors import ArchiveError, DamagedError, LockedError, NoIndexError, UsageError
 from indexer.folder import IndexFolder, Manifest
-from indexer.generation import open_best
+from indexer.local.generation import LocalIndex
 from service.retrieval import SearchQuery, search
 from tests.conftest import build_index
 from tests.integration.server import serving
@@ -57,7 +57,7 @@ def _restore(index: IndexFolder, archive: Path | bytes) -> Manifest:
 
 
 def _found(index: IndexFolder) -> list[str]:
-    with open_best(index, pytest.fail) as generation:
+    with LocalIndex(index).open_best(pytest.fail) as generation:
         return [hit.passage.id for hit in search(generation, SearchQuery(QUESTION)).hits]
 
 

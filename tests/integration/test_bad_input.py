@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from indexer.folder import IndexFolder
-from indexer.generation import open_best
+from indexer.local.generation import LocalIndex
 from service.cli import main
 from service.retrieval import SearchQuery, search
 from tests.newsroom import STORIES, page, pdf, warc_record, write_newsroom
@@ -165,7 +165,7 @@ def test_articles_that_are_all_one_are_one_story(
         (tmp_path / f"copy-{number}.html").write_text(PAGE, encoding="utf-8")
     assert dateline("index", "build", tmp_path / "copy-0.html", "--index", index)[0] == 0
     assert dateline("index", "build", *sorted(tmp_path.glob("*.html")), "--index", index)[0] == 0
-    with open_best(IndexFolder(index), pytest.fail) as generation:
+    with LocalIndex(IndexFolder(index)).open_best(pytest.fail) as generation:
         (story,) = generation.corpus.stories()
         assert len(story) == generation.manifest.counts["articles"] == 5
         assert len(search(generation, SearchQuery(STORIES["warc"].question)).hits) == 1
@@ -219,7 +219,7 @@ def test_among_bad_files_every_good_one_is_read_and_the_report_adds_up(
     lines = [json.loads(line) for line in report.read_text(encoding="utf-8").splitlines()]
     named = {Path(line["file"]).name for line in lines}
     assert named == {*BAD, "pipe", "circle"} - {"failed.warc"}
-    with open_best(IndexFolder(index), pytest.fail) as generation:
+    with LocalIndex(IndexFolder(index)).open_best(pytest.fail) as generation:
         counts = generation.manifest.counts
         assert counts["articles"] == len(STORIES) - 1  # that of standard input
         assert counts["read"] == counts["articles"] + counts["repeated"] + counts["skipped"]

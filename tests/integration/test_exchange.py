@@ -8,7 +8,7 @@ from threading import Event
 import httpx
 
 from indexer.folder import IndexFolder
-from indexer.generation import open_best
+from indexer.local.generation import LocalIndex
 from tests.conftest import build_index
 from tests.integration.server import serving
 
@@ -93,5 +93,5 @@ def test_a_damaged_new_generation_is_refused_while_the_old_one_serves(tmp_path: 
         assert "corpus.sqlite" in refusal
         assert server.client.get("/v1/index").json()["generation"] == first
         assert server.client.get("/v1/search?q=boats").status_code == 200
-    with open_best(folder, lambda _: None) as best:
+    with LocalIndex(folder).open_best(lambda _: None) as best:
         assert best.id == first

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from indexer.folder import IndexFolder
-from indexer.generation import Generation, open_best
+from indexer.local.generation import LocalGeneration, LocalIndex
 from service.answering import answer
 from service.retrieval import SearchQuery, search
 from tests.conftest import ROOT
@@ -63,14 +63,14 @@ def folder(seed_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def newsroom(folder: Path) -> Iterator[Generation]:
-    with open_best(IndexFolder(folder / "index"), pytest.fail) as opened:
+def newsroom(folder: Path) -> Iterator[LocalGeneration]:
+    with LocalIndex(IndexFolder(folder / "index")).open_best(pytest.fail) as opened:
         yield opened
 
 
 @pytest.mark.parametrize("name", STORIES)
 def test_the_story_of_each_format_is_found_dated_and_answers_its_question(
-    newsroom: Generation, name: str
+    newsroom: LocalGeneration, name: str
 ) -> None:
     story = STORIES[name]
     hit = search(newsroom, SearchQuery(story.question)).hits[0]
@@ -82,7 +82,7 @@ def test_the_story_of_each_format_is_found_dated_and_answers_its_question(
 
 
 @pytest.mark.parametrize("name", STORIES)
-def test_the_text_of_each_format_is_the_story_and_nothing_else(newsroom: Generation, name: str) -> None:
+def test_the_text_of_each_format_is_the_story_and_nothing_else(newsroom: LocalGeneration, name: str) -> None:
     story = STORIES[name]
     (article,) = [
         stored.article for stored in newsroom.corpus.articles() if stored.article.title == story.title
@@ -90,7 +90,7 @@ def test_the_text_of_each_format_is_the_story_and_nothing_else(newsroom: Generat
     assert article.text.split() == story.text.split()
 
 
-def test_what_each_format_states_is_known(newsroom: Generation) -> None:
+def test_what_each_format_states_is_known(newsroom: LocalGeneration) -> None:
     known = {stored.article.title: stored.article for stored in newsroom.corpus.articles()}
     of = {name: known[story.title] for name, story in STORIES.items()}
     assert {name: article.source for name, article in of.items()} == {

@@ -14,7 +14,7 @@ import pytest
 from indexer.build import Change, Recipe, build
 from indexer.errors import DamagedError, LockedError, NoIndexError, SourceError, UsageError
 from indexer.folder import FORMAT, IndexFolder
-from indexer.generation import Generation, open_best
+from indexer.local.generation import LocalGeneration, LocalIndex
 from indexer.settings import DEFAULT_MODEL
 from indexer.sources import Intake, Offer
 from tests.conftest import SEED_ID, SEEDS, Silent, build_index
@@ -56,8 +56,11 @@ def test_an_unchanged_corpus_encodes_nothing(index: Path) -> None:
     assert before.counts["encoded"] == before.counts["passages"] > 0
     assert after.counts["encoded"] == 0
     assert after.corpus == before.corpus
-    with Generation(IndexFolder(index), before.id) as old, Generation(IndexFolder(index), after.id) as new:
-        rows = np.arange(len(old.vectors))
+    with (
+        LocalGeneration(IndexFolder(index), before.id) as old,
+        LocalGeneration(IndexFolder(index), after.id) as new,
+    ):
+        rows = np.arange(len(old.vectors.index))
         assert (old.vectors.vectors(rows) == new.vectors.vectors(rows)).all()
 
 
@@ -67,8 +70,8 @@ def test_a_changed_article_encodes_only_its_passages(index: Path, tmp_path: Path
     # The first sentence is new; the passages behind it stay as they were, or are cut anew.
     changed.write_text(changed.read_text(encoding="utf-8").replace("264", "265"), encoding="utf-8")
     manifest = build_index(index, articles)
-    with open_best(IndexFolder(index), pytest.fail) as generation:
-        rows = range(len(generation.vectors))
+    with LocalIndex(IndexFolder(index)).open_best(pytest.fail) as generation:
+        rows = range(len(generation.vectors.index))
         of_changed = sum(
             passage.article_id.endswith("bridge-cost") for passage, _ in generation.corpus.read(list(rows))
         )
@@ -94,7 +97,7 @@ def test_added_articles_join_and_replace_and_removed_ones_leave(index: Path, tmp
     added = build_index(index, new, from_current=True)
     assert added.counts["articles"] == before.counts["articles"] + 1
     assert added.counts["encoded"] == 2
-    with open_best(IndexFolder(index), pytest.fail) as generation:
+    with LocalIndex(IndexFolder(index)).open_best(pytest.fail) as generation:
         replaced = generation.corpus.article("vl-2026-0615")
         assert replaced is not None
         assert replaced.title == "Recount ordered"
@@ -117,7 +120,7 @@ def test_every_damage_to_any_file_is_named_and_the_generation_before_serves(twic
             with pytest.raises(DamagedError, match=file.name.replace(".", r"\.")):
                 twice.verify(second)
             refused: list[str] = []
-            with open_best(twice, refused.append) as serving:
+            with LocalIndex(twice).open_best(refused.append) as serving:
                 assert serving.id == first
             assert file.name in refused[0]
             file.write_bytes(whole)
@@ -134,7 +137,7 @@ def test_a_file_that_no_build_wrote_is_named(twice: IndexFolder) -> None:
 @pytest.mark.parametrize("content", ["", "no-such-generation\n", "../..\n", "\udcff"])
 def test_without_a_sound_current_the_newest_whole_generation_serves(twice: IndexFolder, content: str) -> None:
     (twice.path / "CURRENT").write_bytes(content.encode(errors="surrogateescape"))
-    with open_best(twice, pytest.fail) as serving:
+    with LocalIndex(twice).open_best(pytest.fail) as serving:
         assert serving.id == twice.ids()[-1]
 
 
@@ -150,7 +153,7 @@ def test_a_manifest_of_another_format_names_the_remedy(twice: IndexFolder) -> No
 
 def test_an_empty_folder_holds_no_index(tmp_path: Path) -> None:
     with pytest.raises(NoIndexError, match="dateline index build"):
-        open_best(IndexFolder(tmp_path), pytest.fail)
+        LocalIndex(IndexFolder(tmp_path)).open_best(pytest.fail)
 
 
 def test_a_second_writer_is_refused_and_told_who_holds_the_lock(index: Path) -> None:
@@ -232,7 +235,7 @@ def test_a_build_cut_off_leaves_the_served_index_as_it_was(
     building.stderr.close()
     left = {name: content for name, content in _contents(index).items() if ".building-" not in name}
     assert left == before
-    with open_best(IndexFolder(index), pytest.fail) as serving:
+    with LocalIndex(IndexFolder(index)).open_best(pytest.fail) as serving:
         assert serving.corpus.article(SEED_ID)
     # What a killed build left behind is gone after the next one.
     build_index(index, SEEDS)
@@ -266,7 +269,7 @@ def test_of_two_articles_with_one_id_the_first_stays_and_the_second_is_counted(t
 
 def test_rollback_and_collection_keep_what_is_read(twice: IndexFolder) -> None:
     first, second = twice.ids()
-    with Generation(twice, first):
+    with LocalGeneration(twice, first):
         with twice.writing("test"):
             assert twice.collect(keep=0) == []
         assert first in twice.ids()

@@ -13,7 +13,7 @@ import pytest
 
 from indexer.build import Change, Recipe, build
 from indexer.folder import IndexFolder, Manifest
-from indexer.generation import Generation, open_best
+from indexer.local.generation import LocalGeneration, LocalIndex
 from indexer.models import EVERYTHING, Filters
 from indexer.settings import DEFAULT_MODEL
 from indexer.sources import Intake, Offer
@@ -79,12 +79,12 @@ def removed(index: Path, folder: Path, *names: str) -> Manifest:
 
 
 @contextmanager
-def current(index: Path) -> Iterator[Generation]:
-    with open_best(IndexFolder(index), pytest.fail) as opened:
+def current(index: Path) -> Iterator[LocalGeneration]:
+    with LocalIndex(IndexFolder(index)).open_best(pytest.fail) as opened:
         yield opened
 
 
-def found(generation: Generation) -> list[list[tuple[str, float]]]:
+def found(generation: LocalGeneration) -> list[list[tuple[str, float]]]:
     """The cosines of everything that each question finds, by passage; then what words alone find."""
     every = []
     for question in QUESTIONS:
@@ -99,7 +99,7 @@ def found(generation: Generation) -> list[list[tuple[str, float]]]:
     return every
 
 
-def known(generation: Generation) -> dict[str, object]:
+def known(generation: LocalGeneration) -> dict[str, object]:
     """All that is told of the articles, whichever rows they have."""
     corpus = generation.corpus
     return {
@@ -165,7 +165,7 @@ def test_a_change_shares_what_it_leaves_and_touches_nothing_of_it(index: Path, t
     folder = IndexFolder(index)
     before = folder.current() or ""
     content = files(folder.generation(before))
-    with Generation(folder, before) as opened:
+    with LocalGeneration(folder, before) as opened:
         told = known(opened)
     after = changed(index, tmp_path / "articles", ["museum", "copy"])
     assert after.counts["encoded"] == 2

@@ -13,7 +13,7 @@ import openai
 import pytest
 from anyio import CapacityLimiter
 
-from indexer.generation import Generation
+from indexer.local.generation import LocalGeneration
 from service.asking import Asked
 from service.evidence import normalised
 from service.replying import Answerer, Reply
@@ -39,7 +39,7 @@ def stub() -> Iterator[Stub]:
         yield running
 
 
-def replies(generation: Generation, **settings: Any) -> list[Reply]:
+def replies(generation: LocalGeneration, **settings: Any) -> list[Reply]:
     """Every reply to the question, under these settings of a language model."""
 
     async def asked() -> list[Reply]:
@@ -68,7 +68,7 @@ def serving_with(
 
 
 @pytest.mark.parametrize("model", FAULTS)
-def test_whatever_fails_the_quotes_are_there(generation: Generation, stub: Stub, model: str) -> None:
+def test_whatever_fails_the_quotes_are_there(generation: LocalGeneration, stub: Stub, model: str) -> None:
     (quoted,) = replies(generation)
     *growing, last = replies(generation, **of_stub(stub, model))
     answer = last.answer
@@ -84,13 +84,13 @@ def test_whatever_fails_the_quotes_are_there(generation: Generation, stub: Stub,
 
 
 @pytest.mark.parametrize("model", ["stub-invents", "stub-obeys"])
-def test_what_no_quote_bears_out_does_not_leave(generation: Generation, stub: Stub, model: str) -> None:
+def test_what_no_quote_bears_out_does_not_leave(generation: LocalGeneration, stub: Stub, model: str) -> None:
     (quoted,) = replies(generation)
     *_, last = replies(generation, **of_stub(stub, model))
     assert last.answer.proof == quoted.answer.proof
 
 
-def test_a_sentence_around_a_quote_leaves_with_its_quote(generation: Generation, stub: Stub) -> None:
+def test_a_sentence_around_a_quote_leaves_with_its_quote(generation: LocalGeneration, stub: Stub) -> None:
     *_, last = replies(generation, **of_stub(stub, "stub-frames"))
     assert last.answer.text == "Gabuev expects “closer military cooperation, more interoperability”. [1]"
     assert last.answer.model == "stub-frames"
@@ -99,7 +99,7 @@ def test_a_sentence_around_a_quote_leaves_with_its_quote(generation: Generation,
     assert citation.quote.text == "closer military cooperation, more interoperability"
 
 
-def test_what_is_unproven_is_removed_or_marked(generation: Generation, stub: Stub) -> None:
+def test_what_is_unproven_is_removed_or_marked(generation: LocalGeneration, stub: Stub) -> None:
     *_, removed = replies(generation, **of_stub(stub, "stub-frames-and-invents"))
     assert removed.answer.text == "Gabuev expects “closer military cooperation, more interoperability”. [1]"
     *_, marked = replies(generation, **of_stub(stub, "stub-frames-and-invents", llm_unproven="marked"))
@@ -111,7 +111,9 @@ def test_what_is_unproven_is_removed_or_marked(generation: Generation, stub: Stu
     assert len(marked.answer.proof.citations) == 1
 
 
-def test_where_the_model_finds_nothing_a_sure_quote_still_answers(generation: Generation, stub: Stub) -> None:
+def test_where_the_model_finds_nothing_a_sure_quote_still_answers(
+    generation: LocalGeneration, stub: Stub
+) -> None:
     *_, last = replies(generation, **of_stub(stub, "stub-none"))
     assert (last.answer.status, last.answer.model, last.answer.degraded) == ("answered", "extractive", False)
     *_, silent = replies(generation, **of_stub(stub, "stub-none", min_confidence=1.0))
@@ -182,7 +184,7 @@ def test_whoever_leaves_frees_the_model(
         assert server.client.get("/healthz").status_code == 200
 
 
-def test_quotes_are_the_articles_own(generation: Generation, stub: Stub) -> None:
+def test_quotes_are_the_articles_own(generation: LocalGeneration, stub: Stub) -> None:
     *_, last = replies(generation, **of_stub(stub, "stub-honest", llm_deadline_s=20))
     assert last.answer.model == "stub-honest"
     assert last.answer.proof.citations

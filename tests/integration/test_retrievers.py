@@ -16,7 +16,7 @@ from langchain_openai import OpenAIEmbeddings
 from pydantic import SecretStr
 
 from indexer.encoder import Encoder
-from indexer.generation import Generation
+from indexer.local.generation import LocalGeneration
 from tests.integration.server import Server, serving
 
 QUESTION = "What does Gabuev expect from military cooperation?"
@@ -79,7 +79,7 @@ def comparison(kind: str, key: str, value: object) -> dict[str, object]:
     return {"type": kind, "key": key, "value": value}
 
 
-def test_openai_finds_passages_with_their_places(client: openai.OpenAI, generation: Generation) -> None:
+def test_openai_finds_passages_with_their_places(client: openai.OpenAI, generation: LocalGeneration) -> None:
     page = client.vector_stores.search("default", query=QUESTION, max_num_results=5)
     assert page.to_dict()["search_query"] == [QUESTION]
     assert 0 < len(page.data) <= 5
@@ -271,7 +271,7 @@ def test_a_bad_search_is_refused_by_name(server: Server, asked: dict[str, Any], 
     refused(server.client.post("/v1/vector_stores/default/search", json=asked), word)
 
 
-def test_collections_are_vector_stores(client: openai.OpenAI, generation: Generation) -> None:
+def test_collections_are_vector_stores(client: openai.OpenAI, generation: LocalGeneration) -> None:
     (store,) = client.vector_stores.list().data
     assert store == client.vector_stores.retrieve("default")
     assert (store.id, store.name, store.status) == ("default", "default", "completed")
@@ -401,11 +401,11 @@ def test_a_batch_has_the_vectors_of_its_texts(client: openai.OpenAI) -> None:
 
 
 def test_the_nearest_by_them_is_the_nearest_in_the_index(
-    client: openai.OpenAI, generation: Generation
+    client: openai.OpenAI, generation: LocalGeneration
 ) -> None:
     asked = client.embeddings.create(model="dateline", input=QUESTION, extra_body={"input_type": "query"})
-    rows, scores = generation.vectors.search(vectors_of(asked)[0], 5, None)
-    own = generation.vectors.search(generation.encoder.encode_query(QUESTION).vector, 5, None)
+    rows, scores = generation.vectors.search(vectors_of(asked)[0], 5)
+    own = generation.vectors.search(generation.encoder.encode_query(QUESTION).vector, 5)
     assert rows.tolist() == own[0].tolist()
     assert np.allclose(scores, own[1], atol=1e-5)
 

@@ -9,6 +9,7 @@ from anyio import CapacityLimiter
 from indexer import generation
 from indexer.errors import NoIndexError
 from indexer.folder import IndexFolder
+from indexer.local.generation import LocalIndex
 from service.served import Served
 from tests.conftest import SEEDS, build_index
 
@@ -45,7 +46,7 @@ def test_what_is_found_damaged_gives_way_to_what_is_whole(seed_index: Path, tmp_
     first = folder.current()
     second = build_index(folder.path, SEEDS).id
     damage(folder, second)
-    served = Served(folder, CapacityLimiter(1))
+    served = Served(LocalIndex(folder), CapacityLimiter(1))
     served.refresh()
     assert serving(served) == second
     scrubbed(served)
@@ -61,7 +62,7 @@ def test_what_is_found_damaged_gives_way_to_what_is_whole(seed_index: Path, tmp_
 def test_where_nothing_is_whole_nothing_is_served(seed_index: Path, tmp_path: Path) -> None:
     folder = IndexFolder(Path(shutil.copytree(seed_index, tmp_path / "index")))
     damage(folder, folder.current() or "")
-    served = Served(folder, CapacityLimiter(1))
+    served = Served(LocalIndex(folder), CapacityLimiter(1))
     scrubbed(served)
     with pytest.raises(NoIndexError):
         serving(served)
@@ -69,7 +70,7 @@ def test_where_nothing_is_whole_nothing_is_served(seed_index: Path, tmp_path: Pa
 
 
 def test_what_is_whole_stays(seed_index: Path) -> None:
-    served = Served(IndexFolder(seed_index), CapacityLimiter(1))
+    served = Served(LocalIndex(IndexFolder(seed_index)), CapacityLimiter(1))
     scrubbed(served)
     assert serving(served) == IndexFolder(seed_index).current()
     assert served.refusal is None

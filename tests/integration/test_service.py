@@ -314,8 +314,9 @@ def test_no_part_of_serving_imports_torch_or_transformers(seed_index: Path) -> N
     code = (
         "import sys; from pathlib import Path; from service.app import create_app\n"
         "from service.settings import load; from service.served import Collections\n"
-        "from indexer.folder import IndexFolder\n"
-        "served = Collections({'default': IndexFolder(Path(sys.argv[1]))}, cores=1); served.refresh()\n"
+        "from indexer.folder import IndexFolder; from indexer.local.generation import LocalIndex\n"
+        "index = LocalIndex(IndexFolder(Path(sys.argv[1])))\n"
+        "served = Collections({'default': index}, at_once=1); served.refresh()\n"
         "assert served.ready; create_app(load(), served); served.close()\n"
         "print(sorted({'torch', 'transformers', 'sentence_transformers'} & set(sys.modules)))"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from indexer.folder import IndexFolder
-from indexer.generation import open_best
+from indexer.local.generation import LocalIndex
 from tests.conftest import build_index
 from tests.integration.server import Server, serving
 from tests.integration.test_formats import dateline
@@ -168,7 +168,7 @@ def test_a_trusted_source_stands_for_its_story_and_a_rebuild_keeps_the_history(
         write(tmp_path / "all.jsonl", POST, ECHO, {**WIRE, "text": CUT}),
         trusted_sources=("Echo",),
     )
-    with open_best(IndexFolder(target), pytest.fail) as generation:
+    with LocalIndex(IndexFolder(target)).open_best(pytest.fail) as generation:
         assert list(generation.corpus.stories()) == [["echo", "post", "wire"]]
         assert [version.text for version in generation.corpus.versions("wire")] == [TEXT]
         assert generation.manifest.settings["trusted_sources"] == ["Echo"]

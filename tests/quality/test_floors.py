@@ -2,7 +2,7 @@
 
 import pytest
 
-from indexer.generation import Generation
+from indexer.local.generation import LocalGeneration
 from service.evaluation import Answered, Judged, measure, rank, read_judged, summed_up, try_answers
 from service.retrieval import SearchQuery
 from service.settings import Settings
@@ -18,12 +18,12 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
 
 
 @pytest.fixture(scope="module")
-def answered(generation: Generation, judged: Judged) -> Answered:
+def answered(generation: LocalGeneration, judged: Judged) -> Answered:
     return summed_up(try_answers(generation, judged.questions, ASKED), threshold=MIN_CONFIDENCE)
 
 
 def test_the_questions_are_of_both_kinds_and_judged_by_articles_that_there_are(
-    generation: Generation, judged: Judged
+    generation: LocalGeneration, judged: Judged
 ) -> None:
     assert len([one for one in judged.questions if one.answers]) == 40
     assert len([one for one in judged.questions if not one.answers]) == 24
@@ -35,7 +35,7 @@ def test_the_questions_are_of_both_kinds_and_judged_by_articles_that_there_are(
             assert any(answer in one.text for answer in question.answers for one in articles if one)
 
 
-def test_search_puts_the_judged_articles_first(generation: Generation, judged: Judged) -> None:
+def test_search_puts_the_judged_articles_first(generation: LocalGeneration, judged: Judged) -> None:
     means = measure(judged.qrels, rank(generation, judged, ASKED).run)
     assert means["nDCG@10"] >= 0.87
     assert means["R@100"] >= 0.97

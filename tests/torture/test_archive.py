@@ -7,7 +7,7 @@ from pathlib import Path
 
 from indexer.archive import export, restore
 from indexer.folder import IndexFolder
-from indexer.generation import Generation, open_best
+from indexer.local.generation import LocalGeneration, LocalIndex
 from service.retrieval import SearchQuery, search
 from tests.conftest import QUESTIONS
 from tests.torture.conftest import Tries
@@ -15,7 +15,7 @@ from tests.torture.conftest import Tries
 _OF_SENTENCES = 24  # characters of the shortest that is asked
 
 
-def _questions(generation: Generation) -> list[str]:
+def _questions(generation: LocalGeneration) -> list[str]:
     """The judged questions over seeds/, and sentences from every article, the first ones first."""
     lines = (QUESTIONS / "queries.jsonl").read_text(encoding="utf-8").splitlines()
     judged = [json.loads(line)["text"] for line in lines]
@@ -34,8 +34,8 @@ def test_an_imported_index_finds_the_same(
     archive.seek(0)
     restore(IndexFolder(tmp_path / "there"), archive, "seeds", keep=5, command="test")
     with (
-        open_best(IndexFolder(seed_index), _refuse) as here,
-        open_best(IndexFolder(tmp_path / "there"), _refuse) as there,
+        LocalIndex(IndexFolder(seed_index)).open_best(_refuse) as here,
+        LocalIndex(IndexFolder(tmp_path / "there")).open_best(_refuse) as there,
     ):
         asked = _questions(here)[: tries(20, of=200)]
         assert len(asked) == tries(20, of=200)

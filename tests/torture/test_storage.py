@@ -18,13 +18,13 @@ import numpy as np
 import pytest
 
 from indexer import storage
-from indexer.corpus import CorpusWriter
 from indexer.errors import DamagedError, NoIndexError, StorageError
 from indexer.folder import FORMAT, IndexFolder
-from indexer.fulltext import FullTextWriter
-from indexer.generation import open_best
+from indexer.local.corpus import CorpusWriter
+from indexer.local.fulltext import FullTextWriter
+from indexer.local.generation import LocalIndex
+from indexer.local.vectors import VectorWriter
 from indexer.models import Article
-from indexer.vectors import VectorWriter
 from tests.conftest import build_index
 from tests.integration.server import serving
 from tests.torture.conftest import Tries
@@ -151,7 +151,7 @@ def base(writer: Writer, tmp_path_factory: pytest.TempPathFactory) -> Base:
 
 def told(base: Base, kind: Kind, index: Path) -> str:
     """Whether what serves now is the old generation or the new; fails where it is neither."""
-    with open_best(IndexFolder(index), pytest.fail) as opened:
+    with LocalIndex(IndexFolder(index)).open_best(pytest.fail) as opened:
         whole = IndexFolder(index).verify(opened.id)
         if opened.id == base.current:
             assert digest(index, opened.id) == base.digest
@@ -424,7 +424,7 @@ def test_every_damage_is_refused_and_the_generation_before_serves(
             refused += 1
             if number % 10 == 0 and served < asked:
                 warned: list[str] = []
-                with open_best(index, warned.append) as opened:
+                with LocalIndex(index).open_best(warned.append) as opened:
                     assert opened.id == before
                 assert file.name in warned[0]
                 served += 1
@@ -470,7 +470,7 @@ def test_every_format_that_there_was_is_read_or_refused_with_the_remedy(tmp_path
     assert formats == list(range(1, FORMAT + 1)), "a format is new: keep an index of it in formats/"
     index = tmp_path / "index"
     shutil.copytree(FORMATS / str(FORMAT), index)
-    with open_best(IndexFolder(index), pytest.fail) as opened:
+    with LocalIndex(IndexFolder(index)).open_best(pytest.fail) as opened:
         found = opened.corpus.article("bridge")
         assert found
         assert "voted on Tuesday" in found.text
@@ -478,13 +478,13 @@ def test_every_format_that_there_was_is_read_or_refused_with_the_remedy(tmp_path
         old = IndexFolder(FORMATS / str(number))
         remedy = f"has format {number}, this version reads {FORMAT}; run: dateline index build"
         with pytest.raises(NoIndexError, match=remedy):
-            open_best(old, lambda _: None)
+            LocalIndex(old).open_best(lambda _: None)
         # Beside one that is read it is passed over.
         (name,) = old.ids()
         shutil.copytree(old.generation(name), index / "generations" / name)
         (index / "CURRENT").write_text(f"{name}\n", encoding="utf-8")
         warned: list[str] = []
-        with open_best(IndexFolder(index), warned.append) as opened:
+        with LocalIndex(IndexFolder(index)).open_best(warned.append) as opened:
             assert opened.manifest.format == FORMAT
         assert remedy in warned[0]
 

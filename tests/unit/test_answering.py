@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.generation import Generation
+from indexer.local.generation import LocalGeneration
 from indexer.models import EVERYTHING, Article, Filters, Passage, Span
 from service.answering import NO_ANSWER, Answer, Candidate, answer, choose, confidence, weigh
 from service.asking import Asked, understand
@@ -32,7 +32,7 @@ class Judged:
 
 
 def ask(
-    generation: Generation,
+    generation: LocalGeneration,
     question: str,
     *,
     min_confidence: float = MIN_CONFIDENCE,
@@ -44,12 +44,12 @@ def ask(
 
 
 @pytest.fixture(scope="module")
-def judged(generation: Generation, tmp_path_factory: pytest.TempPathFactory) -> list[Judged]:
+def judged(generation: LocalGeneration, tmp_path_factory: pytest.TempPathFactory) -> list[Judged]:
     questions = read_judged(QUESTIONS, tmp_path_factory.mktemp("work")).questions
     return [Judged(one.text, one.answers, ask(generation, one.text)) for one in questions]
 
 
-def test_the_seed_question_is_answered_in_the_words_of_the_article(generation: Generation) -> None:
+def test_the_seed_question_is_answered_in_the_words_of_the_article(generation: LocalGeneration) -> None:
     got = ask(generation, "What does Gabuev expect from military cooperation?")
     assert got.status == "answered"
     first = got.proof.citations[0].quote
@@ -59,7 +59,9 @@ def test_the_seed_question_is_answered_in_the_words_of_the_article(generation: G
     assert got.text.startswith(f"{first.text} [1]")
 
 
-def test_every_quote_stands_in_its_article_and_passage(generation: Generation, judged: list[Judged]) -> None:
+def test_every_quote_stands_in_its_article_and_passage(
+    generation: LocalGeneration, judged: list[Judged]
+) -> None:
     passages = {
         passage.id: passage
         for passage, _ in generation.corpus.read(list(range(generation.corpus.passage_count)))
@@ -105,14 +107,14 @@ def test_without_an_answer_nothing_is_claimed_and_the_nearest_are_shown(judged: 
         "What did he say?",
     ],
 )
-def test_a_question_off_the_subject_gets_no_answer(generation: Generation, question: str) -> None:
+def test_a_question_off_the_subject_gets_no_answer(generation: LocalGeneration, question: str) -> None:
     got = ask(generation, question)
     assert got.status == "no_answer"
     assert got.confidence < MIN_CONFIDENCE
     assert got.nearest
 
 
-def test_confidence_decides_at_the_threshold(generation: Generation) -> None:
+def test_confidence_decides_at_the_threshold(generation: LocalGeneration) -> None:
     question = "What does Gabuev expect from military cooperation?"
     sure = ask(generation, question).confidence
     assert ask(generation, question, min_confidence=sure - 0.01).status == "answered"
@@ -120,21 +122,23 @@ def test_confidence_decides_at_the_threshold(generation: Generation) -> None:
     assert ask(generation, "How do I bake sourdough bread?", min_confidence=0.0).status == "answered"
 
 
-def test_filters_bind_the_answer_too(generation: Generation) -> None:
+def test_filters_bind_the_answer_too(generation: LocalGeneration) -> None:
     filters = Filters(sources=("Northgate Tribune",))
     got = ask(generation, "How did the council vote on the bridge?", filters=filters, min_confidence=0.0)
     assert got.proof.sources
     assert {source.source for source in got.proof.sources} == {"Northgate Tribune"}
 
 
-def test_where_nothing_passes_the_filters_nothing_is_shown(generation: Generation) -> None:
+def test_where_nothing_passes_the_filters_nothing_is_shown(generation: LocalGeneration) -> None:
     nobody = Filters(sources=("Nobody",))
     got = ask(generation, "How did the council vote?", filters=nobody, min_confidence=0.0)
     assert (got.status, got.nearest, got.text) == ("no_answer", (), NO_ANSWER)
 
 
 @pytest.mark.parametrize("question", ["What will the bridge cost?", "What does Gabuev expect?"])
-def test_sentences_are_weighed_within_bounds_the_best_first(generation: Generation, question: str) -> None:
+def test_sentences_are_weighed_within_bounds_the_best_first(
+    generation: LocalGeneration, question: str
+) -> None:
     query = understand(generation, Asked(SearchQuery(question, limit=6, group_by="passage"))).query
     hits = search(generation, query).hits
     candidates = weigh(generation, query, hits)
@@ -290,7 +294,7 @@ def test_the_newest_comes_first_only_where_that_is_asked_for() -> None:
     ],
 )
 def test_who_is_asked_for_answers_in_their_own_words(
-    generation: Generation, question: str, speaker: str, words: str
+    generation: LocalGeneration, question: str, speaker: str, words: str
 ) -> None:
     got = ask(generation, question)
     assert got.status == "answered"
@@ -316,7 +320,7 @@ def test_answers_keep_to_their_bounds(judged: list[Judged]) -> None:
             )
 
 
-def test_two_papers_with_two_figures_are_both_quoted(generation: Generation) -> None:
+def test_two_papers_with_two_figures_are_both_quoted(generation: LocalGeneration) -> None:
     """The first estimate of the bridge was wrong; who asks for the cost is shown both."""
     got = ask(generation, "How many million crowns will the planned bridge cost?", min_confidence=0)
     text = " ".join(citation.quote.text for citation in got.proof.citations)
@@ -325,7 +329,7 @@ def test_two_papers_with_two_figures_are_both_quoted(generation: Generation) -> 
 
 
 def test_without_the_vectors_of_tokens_sentences_are_weighed_as_well(
-    generation: Generation, bare: Generation
+    generation: LocalGeneration, bare: LocalGeneration
 ) -> None:
     """They are encoded when they are asked for; only the rounding differs."""
     question = "What does Gabuev expect from military cooperation?"

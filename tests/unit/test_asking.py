@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.errors import UsageError
-from indexer.generation import Generation
+from indexer.local.generation import LocalGeneration
 from indexer.models import EVERYTHING, Filters, Span
 from service.asking import Asked, Turn, Understood, understand
 from service.retrieval import SearchQuery, search
@@ -23,7 +23,7 @@ SOME_DAY = st.dates(date(2022, 1, 1), date(2027, 12, 31))
 
 
 def asked(
-    generation: Generation,
+    generation: LocalGeneration,
     question: str,
     filters: Filters = EVERYTHING,
     *,
@@ -50,7 +50,7 @@ def words(found: Understood, *, ignored: bool = False) -> list[str]:
     ],
 )
 def test_a_question_for_a_time_of_publication_is_filtered(
-    generation: Generation, question: str, after: str, before: str | None
+    generation: LocalGeneration, question: str, after: str, before: str | None
 ) -> None:
     found = asked(generation, question)
     assert found.query.filters == Filters(
@@ -63,14 +63,14 @@ def test_a_question_for_a_time_of_publication_is_filtered(
         assert hit.article.day >= date.fromisoformat(after)
 
 
-def test_days_that_a_question_is_about_prefer_and_filter_nothing(generation: Generation) -> None:
+def test_days_that_a_question_is_about_prefer_and_filter_nothing(generation: LocalGeneration) -> None:
     found = asked(generation, "What happened at the bridge in January 2026?")
     assert found.query.filters == EVERYTHING
     assert found.query.days == ((date(2026, 1, 1), date(2026, 1, 31)),)
     assert words(found) == ["in January 2026"]
 
 
-def test_what_else_a_question_prefers_is_handed_on(generation: Generation) -> None:
+def test_what_else_a_question_prefers_is_handed_on(generation: LocalGeneration) -> None:
     newest = asked(generation, "What is the latest on the bridge?").query
     assert (newest.newest, newest.speaker, newest.days) == (True, None, ())
     speaker = asked(generation, GABUEV).query
@@ -88,7 +88,7 @@ def test_what_else_a_question_prefers_is_handed_on(generation: Generation) -> No
     ],
 )
 def test_filters_that_are_given_win_and_the_questions_own_days_prefer(
-    generation: Generation, given_filters: Filters
+    generation: LocalGeneration, given_filters: Filters
 ) -> None:
     found = asked(generation, "What was published in January 2026 about the bridge?", given_filters)
     assert found.query.filters == given_filters
@@ -96,14 +96,14 @@ def test_filters_that_are_given_win_and_the_questions_own_days_prefer(
     assert words(found, ignored=True) == ["in January 2026"]
 
 
-def test_a_source_that_is_given_does_not_stand_against_days(generation: Generation) -> None:
+def test_a_source_that_is_given_does_not_stand_against_days(generation: LocalGeneration) -> None:
     given_filters = Filters(sources=("Harbour Courier",))
     found = asked(generation, "What happened since the flood?", given_filters)
     assert found.query.filters == Filters(date(2025, 11, 9), None, ("Harbour Courier",))
 
 
 @pytest.mark.parametrize("question", ["What did the council decide last week?", "What happened yesterday?"])
-def test_days_without_an_article_are_ignored_and_told(generation: Generation, question: str) -> None:
+def test_days_without_an_article_are_ignored_and_told(generation: LocalGeneration, question: str) -> None:
     found = asked(generation, question)
     assert found.query.filters == EVERYTHING
     assert not found.findings
@@ -113,7 +113,7 @@ def test_days_without_an_article_are_ignored_and_told(generation: Generation, qu
     assert search(generation, found.query).hits
 
 
-def test_days_on_which_a_given_source_is_silent_are_ignored(generation: Generation) -> None:
+def test_days_on_which_a_given_source_is_silent_are_ignored(generation: LocalGeneration) -> None:
     """The flood was reported by others then."""
     question = "What was reported from 15 October 2023 to 17 October 2023?"
     assert asked(generation, question).query.filters.published_after == date(2023, 10, 15)
@@ -122,13 +122,13 @@ def test_days_on_which_a_given_source_is_silent_are_ignored(generation: Generati
     assert found.ignored
 
 
-def test_an_event_that_nothing_is_known_of_is_told_and_filters_nothing(generation: Generation) -> None:
+def test_an_event_that_nothing_is_known_of_is_told_and_filters_nothing(generation: LocalGeneration) -> None:
     found = asked(generation, "What happened since the coronation?")
     assert found.query.filters == EVERYTHING
     assert [one.kind for one in found.findings] == ["not_understood"]
 
 
-def test_as_of_hides_what_came_later(generation: Generation) -> None:
+def test_as_of_hides_what_came_later(generation: LocalGeneration) -> None:
     day = date(2025, 12, 31)
     found = asked(generation, "What will the bridge cost?", as_of=day)
     assert found.query.filters == Filters(published_before=day)
@@ -137,26 +137,28 @@ def test_as_of_hides_what_came_later(generation: Generation) -> None:
     assert all(hit.article.day and hit.article.day <= day for hit in hits)
 
 
-def test_as_of_is_the_today_of_the_question(generation: Generation) -> None:
+def test_as_of_is_the_today_of_the_question(generation: LocalGeneration) -> None:
     found = asked(generation, "What was reported this week?", as_of=date(2025, 11, 14))
     assert found.query.filters == Filters(date(2025, 11, 8), date(2025, 11, 14))
     assert not found.ignored
 
 
 @pytest.mark.parametrize(("before", "until"), [("2025-11-30", "2025-11-30"), ("2026-05-01", "2025-12-31")])
-def test_as_of_and_a_given_last_day_both_hold(generation: Generation, before: str, until: str) -> None:
+def test_as_of_and_a_given_last_day_both_hold(generation: LocalGeneration, before: str, until: str) -> None:
     given_filters = Filters(published_before=date.fromisoformat(before))
     found = asked(generation, "bridge", given_filters, as_of=date(2025, 12, 31))
     assert found.query.filters == Filters(published_before=date.fromisoformat(until))
 
 
 @pytest.mark.parametrize("question", ["What is the latest on the bridge since the flood?", GABUEV])
-def test_a_question_that_is_not_interpreted_is_left_as_it_is(generation: Generation, question: str) -> None:
+def test_a_question_that_is_not_interpreted_is_left_as_it_is(
+    generation: LocalGeneration, question: str
+) -> None:
     found = asked(generation, question, interpreted=False)
     assert found == Understood(SearchQuery(question, limit=7, offset=3), rewritten=False)
 
 
-def test_what_is_not_interpreted_is_made_whole_and_bounded_all_the_same(generation: Generation) -> None:
+def test_what_is_not_interpreted_is_made_whole_and_bounded_all_the_same(generation: LocalGeneration) -> None:
     turns = (Turn(GABUEV),)
     found = asked(generation, "and in the Arctic?", interpreted=False, turns=turns, as_of=date(2023, 12, 31))
     assert found.rewritten
@@ -165,7 +167,7 @@ def test_what_is_not_interpreted_is_made_whole_and_bounded_all_the_same(generati
     assert (found.query.speaker, found.findings) == (None, ())
 
 
-def test_a_follow_up_is_interpreted_as_it_is_made_whole(generation: Generation) -> None:
+def test_a_follow_up_is_interpreted_as_it_is_made_whole(generation: LocalGeneration) -> None:
     found = asked(generation, "and in the Arctic?", turns=(Turn(GABUEV),))
     assert found.rewritten
     assert found.query.speaker == "Gabuev"
@@ -181,7 +183,7 @@ def test_a_follow_up_is_interpreted_as_it_is_made_whole(generation: Generation) 
     SOME_DAY,
 )
 def test_whatever_is_asked_the_filters_can_hold_and_every_finding_stands_in_the_question(
-    generation: Generation,
+    generation: LocalGeneration,
     question: str,
     after: date | None,
     before: date | None,
@@ -209,13 +211,13 @@ def test_whatever_is_asked_the_filters_can_hold_and_every_finding_stands_in_the_
     assert all(first <= final for first, final in found.query.days)
 
 
-def test_a_first_day_behind_the_day_as_of_which_is_asked_is_a_mistake(generation: Generation) -> None:
+def test_a_first_day_behind_the_day_as_of_which_is_asked_is_a_mistake(generation: LocalGeneration) -> None:
     with pytest.raises(UsageError, match="as_of") as caught:
         asked(generation, "bridge", Filters(published_after=date(2026, 1, 1)), as_of=date(2025, 12, 31))
     assert caught.value.param == "as_of"
 
 
-def test_days_that_count_instead_are_named_as_the_reason(generation: Generation) -> None:
+def test_days_that_count_instead_are_named_as_the_reason(generation: LocalGeneration) -> None:
     (ignored,) = asked(
         generation, "What has been reported since 1 June 2026?", Filters(date(2025, 1, 1), None)
     ).ignored
@@ -223,7 +225,7 @@ def test_days_that_count_instead_are_named_as_the_reason(generation: Generation)
     assert NOTHING_THEN not in ignored.meaning
 
 
-def test_a_question_of_nothing_but_time_is_searched_for_as_it_stands(generation: Generation) -> None:
+def test_a_question_of_nothing_but_time_is_searched_for_as_it_stands(generation: LocalGeneration) -> None:
     found = asked(generation, "The latest?")
     assert found.query.newest
     assert SearchQuery("latest?", aside=(Span(0, 6),)).matter == "latest?"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from indexer.generation import Generation
+from indexer.local.generation import LocalGeneration
 from indexer.models import Article, Passage
 from indexer.passages import sentences
 from service.binding import Binder, Sentences
@@ -34,12 +34,12 @@ MARKERS = (
 
 
 @pytest.fixture(scope="module")
-def articles(generation: Generation) -> list[Article]:
+def articles(generation: LocalGeneration) -> list[Article]:
     return [stored.article for stored in generation.corpus.articles()]
 
 
 @pytest.fixture(scope="module")
-def binder_of(generation: Generation, articles: list[Article]) -> BinderOf:
+def binder_of(generation: LocalGeneration, articles: list[Article]) -> BinderOf:
     """A binder over all passages of the articles whose ids hold these words."""
 
     def binder(*names: str) -> Binder:
@@ -79,7 +79,7 @@ def draw_fragment(data: st.DataObject, articles: list[Article], fewest: int = 3)
 @settings(deadline=None)
 @given(st.data(), st.sampled_from(["“”", '""', "«»", "„“", "»«"]), st.sampled_from(["", *MARKERS]))
 def test_a_true_fragment_in_a_frame_binds_and_proves(
-    generation: Generation,
+    generation: LocalGeneration,
     articles: list[Article],
     binder_of: BinderOf,
     data: st.DataObject,
@@ -144,7 +144,7 @@ def test_citation_markers_never_survive(
 @settings(deadline=None)
 @given(st.data())
 def test_a_sentence_of_a_passage_binds_as_it_stands(
-    generation: Generation, articles: list[Article], binder_of: BinderOf, data: st.DataObject
+    generation: LocalGeneration, articles: list[Article], binder_of: BinderOf, data: st.DataObject
 ) -> None:
     article = data.draw(st.sampled_from(articles))
     place = data.draw(st.sampled_from(sentences(article.text)))
@@ -207,7 +207,7 @@ def test_a_sentence_of_a_passage_binds_as_it_stands(
     ],
 )
 def test_what_an_honest_writer_writes_binds(
-    generation: Generation, binder_of: BinderOf, names: str, sentence: str
+    generation: LocalGeneration, binder_of: BinderOf, names: str, sentence: str
 ) -> None:
     statement = binder_of(names).bind(sentence)
     assert statement is not None

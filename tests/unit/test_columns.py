@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.columns import Columns
-from indexer.corpus import Filed
 from indexer.errors import DamagedError
+from indexer.local.columns import Columns
+from indexer.local.corpus import Filed
 from indexer.models import EVERYTHING, Article, Filters
 
 

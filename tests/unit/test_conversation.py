@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.generation import Generation
+from indexer.local.generation import LocalGeneration
 from service.asking.conversation import Rewritten, Turn, rewrite
 from service.retrieval import SearchQuery, search
 
@@ -51,7 +51,7 @@ def test_every_judged_question_that_stands_alone_is_left_alone() -> None:
         assert told(record) == Rewritten(record["question"], changed=False)
 
 
-def test_rewritten_follow_ups_find_their_article_first(generation: Generation) -> None:
+def test_rewritten_follow_ups_find_their_article_first(generation: LocalGeneration) -> None:
     asked = [record for record in records() if record.get("article")]
 
     def found(question: str, article: str) -> bool:

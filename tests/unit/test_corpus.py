@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.corpus import Corpus, CorpusWriter, Mentioned, Quoted, Stored, article_digest
+from indexer.generation import Mentioned, Quoted, Stored
+from indexer.local.corpus import Corpus, CorpusWriter, article_digest
 from indexer.models import Article, Filters, Span, Version
 from indexer.quotes import Quotation
 

@@ -25,7 +25,7 @@ from transformers import AutoTokenizer, BertConfig, BertModel
 from indexer.encoder import Encoder, Facts, export, fingerprint, locate
 from indexer.errors import DamagedError, EncoderError
 from indexer.folder import IndexFolder
-from indexer.generation import open_best
+from indexer.local.generation import LocalIndex
 from indexer.models import Vectors
 from indexer.settings import DEFAULT_MODEL
 from service.answering import answer
@@ -285,7 +285,7 @@ def test_an_index_of_a_model_without_token_vectors_is_searched_and_answers(
     told.write_text("The lighthouse at Gull Point was sold to a painter.\n\nNobody lives there.", "utf-8")
     manifest = build_index(tmp_path / "index", told, model=str(bag.source))
     assert manifest.settings["token_bits"] == 0
-    with foreign_warnings(), open_best(IndexFolder(tmp_path / "index"), pytest.fail) as generation:
+    with foreign_warnings(), LocalIndex(IndexFolder(tmp_path / "index")).open_best(pytest.fail) as generation:
         assert generation.tokens is None
         query = SearchQuery("Who bought the lighthouse at Gull Point?")
         assert [hit.article.id for hit in search(generation, query).hits] == ["told"]

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.errors import SourceError, UsageError
-from indexer.generation import Generation
+from indexer.local.generation import LocalGeneration
 from service.evaluation import (
     Judged,
     Qrels,
@@ -333,7 +333,7 @@ def test_coverage_is_told_where_at_most_one_unanswerable_in_twenty_passes(
 
 
 def test_each_judged_question_is_ranked_once_and_unjudged_ones_not(
-    generation: Generation, tmp_path: Path
+    generation: LocalGeneration, tmp_path: Path
 ) -> None:
     judged = read_judged(QUESTIONS, tmp_path)
     few = replace(judged, questions=judged.questions[-30:])
@@ -346,7 +346,7 @@ def test_each_judged_question_is_ranked_once_and_unjudged_ones_not(
         rank(generation, replace(judged, qrels={}), SearchQuery(""))
 
 
-def test_a_dated_question_finds_nothing_that_came_later(generation: Generation) -> None:
+def test_a_dated_question_finds_nothing_that_came_later(generation: LocalGeneration) -> None:
     question = Question("q", "What will the bridge cost?", asked_on=date(2025, 12, 31))
     judged = Judged("dated", None, [question], {"q": {"a": 1}})
     for name in rank(generation, judged, SearchQuery("")).run["q"]:
@@ -356,7 +356,7 @@ def test_a_dated_question_finds_nothing_that_came_later(generation: Generation) 
         assert article.day <= date(2025, 12, 31)
 
 
-def test_an_answer_is_judged_by_what_its_quotes_hold(generation: Generation) -> None:
+def test_an_answer_is_judged_by_what_its_quotes_hold(generation: LocalGeneration) -> None:
     text = "What does Gabuev expect from military cooperation?"
     questions = [Question("1", text, ("CLOSER military",)), Question("2", text, ("a zeppelin",))]
     right, wrong = try_answers(generation, questions, SearchQuery(""))
@@ -370,7 +370,7 @@ def test_an_answer_is_judged_by_what_its_quotes_hold(generation: Generation) -> 
 
 
 def test_a_quote_that_is_not_its_articles_text_is_not_verbatim(
-    generation: Generation, monkeypatch: pytest.MonkeyPatch
+    generation: LocalGeneration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     question = Question("1", "What does Gabuev expect from military cooperation?", ("closer",))
     article = generation.corpus.article(SEED_ID)

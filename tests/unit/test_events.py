@@ -7,7 +7,7 @@ from shutil import copytree
 import pytest
 
 from indexer.folder import IndexFolder
-from indexer.generation import Generation, open_best
+from indexer.local.generation import LocalGeneration, LocalIndex
 from indexer.mentions import Days
 from service.asking.events import event_days
 from service.asking.interpretation import interpret
@@ -24,7 +24,9 @@ from tests.conftest import build_index
         ("the inquiry report", (date(2026, 5, 28), date(2026, 5, 28))),
     ],
 )
-def test_an_event_is_dated_as_the_articles_date_it(generation: Generation, phrase: str, days: Days) -> None:
+def test_an_event_is_dated_as_the_articles_date_it(
+    generation: LocalGeneration, phrase: str, days: Days
+) -> None:
     assert event_days(generation, phrase) == days
 
 
@@ -32,7 +34,7 @@ def test_an_event_is_dated_as_the_articles_date_it(generation: Generation, phras
     "phrase",
     ["the council", "the bridge", "the vote", "the moon landing", "it", "", "the", "?!", "word " * 500],
 )
-def test_what_is_no_event_or_several_has_no_days(generation: Generation, phrase: str) -> None:
+def test_what_is_no_event_or_several_has_no_days(generation: LocalGeneration, phrase: str) -> None:
     assert event_days(generation, phrase) is None
 
 
@@ -52,13 +54,13 @@ def test_stories_that_disagree_date_nothing_and_agreeing_ones_the_shortest_days(
         )
     copytree(seed_index, tmp_path / "index")
     build_index(tmp_path / "index", *sorted(tmp_path.glob("*.txt")), from_current=True)
-    with open_best(IndexFolder(tmp_path / "index"), pytest.fail) as generation:
+    with LocalIndex(IndexFolder(tmp_path / "index")).open_best(pytest.fail) as generation:
         assert event_days(generation, "the fire") == (date(2024, 5, 3), date(2024, 5, 3))
         assert event_days(generation, "the robbery") is None
         assert event_days(generation, "the parade") == (date(2024, 6, 1), date(2024, 6, 30))
 
 
-def test_a_question_is_bounded_by_an_event_of_the_collection(generation: Generation) -> None:
+def test_a_question_is_bounded_by_an_event_of_the_collection(generation: LocalGeneration) -> None:
     got = interpret(
         "What has China said since the invasion?",
         date(2026, 11, 24),

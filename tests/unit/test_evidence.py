@@ -6,13 +6,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from indexer.generation import Generation
+from indexer.local.generation import LocalGeneration
 from indexer.models import Article, Span
 from service.evidence import Quote, Statement, prove
 
 
 @pytest.fixture(scope="module")
-def articles(generation: Generation) -> list[Article]:
+def articles(generation: LocalGeneration) -> list[Article]:
     return [stored.article for stored in generation.corpus.articles()]
 
 
@@ -27,7 +27,7 @@ def draw_quote(data: st.DataObject, articles: list[Article]) -> Quote:
 @settings(deadline=None)
 @given(st.data())
 def test_a_true_quote_passes_whole(
-    generation: Generation, articles: list[Article], data: st.DataObject
+    generation: LocalGeneration, articles: list[Article], data: st.DataObject
 ) -> None:
     quote = draw_quote(data, articles)
     proof = prove(generation.corpus, [Statement.of(quote)])
@@ -39,7 +39,7 @@ def test_a_true_quote_passes_whole(
 @settings(deadline=None)
 @given(st.data())
 def test_a_changed_letter_is_dropped(
-    generation: Generation, articles: list[Article], data: st.DataObject
+    generation: LocalGeneration, articles: list[Article], data: st.DataObject
 ) -> None:
     quote = draw_quote(data, articles)
     at = data.draw(st.integers(0, len(quote.text) - 1))
@@ -55,7 +55,7 @@ def test_a_changed_letter_is_dropped(
 @settings(deadline=None)
 @given(st.data(), st.integers(-400, 400).filter(bool), st.integers(-5, 5))
 def test_a_shifted_place_is_dropped(
-    generation: Generation, articles: list[Article], data: st.DataObject, shift: int, longer: int
+    generation: LocalGeneration, articles: list[Article], data: st.DataObject, shift: int, longer: int
 ) -> None:
     quote = draw_quote(data, articles)
     article = generation.corpus.article(quote.article_id)
@@ -71,13 +71,13 @@ def test_a_shifted_place_is_dropped(
 )
 @pytest.mark.parametrize("text", ["", "Rus"])
 def test_a_place_outside_the_article_is_dropped(
-    generation: Generation, articles: list[Article], place: Span, text: str
+    generation: LocalGeneration, articles: list[Article], place: Span, text: str
 ) -> None:
     assert not prove(generation.corpus, [Statement.of(Quote(articles[0].id, "p", place, text))]).citations
 
 
 def test_the_end_of_an_article_is_not_counted_from_behind(
-    generation: Generation, articles: list[Article]
+    generation: LocalGeneration, articles: list[Article]
 ) -> None:
     article = articles[0]
     quote = Quote(article.id, "p", Span(-10, len(article.text)), article.text[-10:])
@@ -87,7 +87,7 @@ def test_the_end_of_an_article_is_not_counted_from_behind(
 @settings(deadline=None)
 @given(st.data(), st.text(max_size=20))
 def test_a_quote_of_an_unknown_article_is_dropped(
-    generation: Generation, articles: list[Article], data: st.DataObject, unknown: str
+    generation: LocalGeneration, articles: list[Article], data: st.DataObject, unknown: str
 ) -> None:
     assume(all(article.id != unknown for article in articles))
     quote = replace(draw_quote(data, articles), article_id=unknown)
@@ -97,7 +97,7 @@ def test_a_quote_of_an_unknown_article_is_dropped(
 @settings(deadline=None)
 @given(st.data(), st.lists(st.booleans(), max_size=8))
 def test_markers_point_at_the_numbers_of_the_sources(
-    generation: Generation, articles: list[Article], data: st.DataObject, genuine: list[bool]
+    generation: LocalGeneration, articles: list[Article], data: st.DataObject, genuine: list[bool]
 ) -> None:
     quotes = [draw_quote(data, articles[:3]) for _ in genuine]
     offered = [

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.generation import Generation
+from indexer.local.generation import LocalGeneration
 from indexer.models import EVERYTHING, Filters
 from service import faceting
 from service.faceting import facets
@@ -33,7 +33,7 @@ QUERIES = st.builds(
 )
 
 
-def left(generation: Generation, query: SearchQuery, **chosen: object) -> int:
+def left(generation: LocalGeneration, query: SearchQuery, **chosen: object) -> int:
     """How many results a search has with other filters."""
     filters = replace(query.filters, **chosen)  # type: ignore[arg-type]
     return len(search(generation, replace(query, filters=filters, limit=100)).hits)
@@ -41,7 +41,7 @@ def left(generation: Generation, query: SearchQuery, **chosen: object) -> int:
 
 @settings(deadline=None, max_examples=40)
 @given(QUERIES)
-def test_each_value_leaves_as_many_as_it_counts(generation: Generation, query: SearchQuery) -> None:
+def test_each_value_leaves_as_many_as_it_counts(generation: LocalGeneration, query: SearchQuery) -> None:
     found = facets(generation, query)
     assert found.articles == left(generation, query)
     assert not found.more
@@ -58,7 +58,7 @@ def test_each_value_leaves_as_many_as_it_counts(generation: Generation, query: S
 
 @settings(deadline=None, max_examples=40)
 @given(QUERIES)
-def test_counts_add_up(generation: Generation, query: SearchQuery) -> None:
+def test_counts_add_up(generation: LocalGeneration, query: SearchQuery) -> None:
     found = facets(generation, query)
     for facet in (found.sources, found.authors, found.days):
         counted = sum(count for _, count in facet.values) + facet.missing
@@ -70,7 +70,7 @@ def test_counts_add_up(generation: Generation, query: SearchQuery) -> None:
 
 
 @pytest.mark.parametrize("mode", ["hybrid", "dense"])
-def test_without_filters_everything_is_counted(generation: Generation, mode: Mode) -> None:
+def test_without_filters_everything_is_counted(generation: LocalGeneration, mode: Mode) -> None:
     articles = [stored.article for stored in generation.corpus.articles()]
     found = facets(generation, SearchQuery("bridge", mode=mode, collapse=False))
     assert dict(found.sources.values) == Counter(one.source for one in articles if one.source)
@@ -79,7 +79,7 @@ def test_without_filters_everything_is_counted(generation: Generation, mode: Mod
     assert found.days.missing == sum(one.day is None for one in articles) > 0
 
 
-def test_the_frequent_come_first_and_days_in_order(generation: Generation) -> None:
+def test_the_frequent_come_first_and_days_in_order(generation: LocalGeneration) -> None:
     found = facets(generation, SearchQuery("bridge", sort="date", group_by="passage", offset=20))
     for facet in (found.sources, found.authors):
         counts = [count for _, count in facet.values]
@@ -88,7 +88,7 @@ def test_the_frequent_come_first_and_days_in_order(generation: Generation) -> No
     assert days == sorted(days)
 
 
-def test_what_is_chosen_hides_no_alternative(generation: Generation) -> None:
+def test_what_is_chosen_hides_no_alternative(generation: LocalGeneration) -> None:
     free = facets(generation, SearchQuery("bridge"))
     chosen = Filters(sources=("Harbour Courier",))
     found = facets(generation, SearchQuery("bridge", filters=chosen))
@@ -96,7 +96,7 @@ def test_what_is_chosen_hides_no_alternative(generation: Generation) -> None:
     assert found.articles == dict(free.sources.values)["Harbour Courier"] == found.days.of
 
 
-def test_a_day_beyond_which_nothing_is_known_bounds_the_days_too(generation: Generation) -> None:
+def test_a_day_beyond_which_nothing_is_known_bounds_the_days_too(generation: LocalGeneration) -> None:
     until = DAYS[2]
     chosen = Filters(published_after=DAYS[1], published_before=until)
     query = SearchQuery("bridge", filters=chosen, collapse=False)
@@ -105,7 +105,9 @@ def test_a_day_beyond_which_nothing_is_known_bounds_the_days_too(generation: Gen
     assert days[0] < DAYS[1].isoformat()
 
 
-def test_of_many_only_the_best_are_counted(generation: Generation, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_only_the_best_are_counted(
+    generation: LocalGeneration, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(faceting, "BEST", 5)
     query = SearchQuery("bridge", collapse=False)
     found = facets(generation, query)
@@ -115,7 +117,7 @@ def test_of_many_only_the_best_are_counted(generation: Generation, monkeypatch: 
     assert dict(found.sources.values) == Counter(hit.article.source for hit in best)
 
 
-def test_filters_that_leave_nothing_count_nothing(generation: Generation) -> None:
+def test_filters_that_leave_nothing_count_nothing(generation: LocalGeneration) -> None:
     nobody = replace(EVERYTHING, sources=("Nobody's",), authors=("Nobody",))
     found = facets(generation, SearchQuery("bridge", filters=nobody))
     assert (found.articles, found.days.values, found.sources.of) == (0, (), 0)

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.fulltext import FullTextIndex, FullTextWriter
-from indexer.generation import Generation
+from indexer.local.fulltext import FullTextIndex, FullTextWriter
+from indexer.local.generation import LocalGeneration
 from indexer.models import EVERYTHING, Article, Filters
+from indexer.words import query_terms
 
 TEXTS = [
     "The bridge over the Narrows will cost more crowns",
@@ -33,7 +34,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> FullTextIndex:
 
 
 def found(index: FullTextIndex, question: str, filters: Filters = EVERYTHING, k: int = 100) -> list[int]:
-    rows, scores = index.search(index.terms(question), k, filters)
+    rows, scores = index.search(query_terms(question), k, filters)
     assert len(rows) == len(scores)
     assert list(scores) == sorted(scores, reverse=True)
     assert all(score > 0 for score in scores)
@@ -56,11 +57,6 @@ def test_words_are_found_in_whatever_case_accent_or_form(index: FullTextIndex, q
     assert found(index, question) == [2]
 
 
-def test_words_are_folded_stemmed_and_named_once(index: FullTextIndex) -> None:
-    assert index.terms("Cafés BRIDGES café Bridge") == index.terms("cafe bridge")
-    assert len(index.terms(" ".join(f"w{number}" for number in range(1000)))) == 256
-
-
 @pytest.mark.parametrize(
     ("filters", "rows"),
     [
@@ -80,22 +76,11 @@ def test_filters_let_through_what_they_name(index: FullTextIndex, filters: Filte
 
 
 def test_a_filter_does_not_change_the_scores(index: FullTextIndex) -> None:
-    terms = index.terms("bridge crowns")
+    terms = query_terms("bridge crowns")
     rows, scores = index.search(terms, 10, EVERYTHING)
     (bound_row,), (bound_score,) = index.search(terms, 10, Filters(sources=("The Ledger",)))
     assert bound_row == 0
     assert bound_score == pytest.approx(scores[rows.tolist().index(0)])
-
-
-@pytest.mark.parametrize(
-    "question", ["", "who is it that has been", "What do they say of it?", "the THE The"]
-)
-def test_function_words_are_no_content(index: FullTextIndex, question: str) -> None:
-    assert index.content_terms(question) == []
-
-
-def test_content_terms_are_the_terms_without_function_words(index: FullTextIndex) -> None:
-    assert index.content_terms("What will the new bridges cost?") == index.terms("new bridges cost")
 
 
 @pytest.mark.parametrize(
@@ -114,34 +99,17 @@ def test_content_terms_are_the_terms_without_function_words(index: FullTextIndex
     ],
 )
 def test_no_question_is_a_syntax_error(index: FullTextIndex, question: str) -> None:
-    rows, _ = index.search(index.terms(question), 10, EVERYTHING)
+    rows, _ = index.search(query_terms(question), 10, EVERYTHING)
     assert set(map(int, rows)) <= set(range(len(TEXTS)))
 
 
 def test_a_rarer_word_weighs_more(index: FullTextIndex) -> None:
-    (the, crowns, ferry, none) = (index.rarity(term) for term in index.terms("the crowns ferry zeppelin"))
+    (the, crowns, ferry, none) = (index.rarity(term) for term in query_terms("the crowns ferry zeppelin"))
     assert 0 <= the < crowns < ferry < none
 
 
-WORDS = "Bridge bridges Café cafés naïve Łódź 🙂 ﬁsh Straße 北京 don’t the İstanbul e\u0301te\u0301 x".split()
-
-
-@settings(deadline=None)
-@given(
-    st.lists(st.sampled_from(WORDS) | st.text("aé漢🙂 -’\u0301", max_size=6), max_size=15).map(" ".join),
-    st.sampled_from(WORDS),
-)
-def test_occurrences_stand_at_their_words(index: FullTextIndex, text: str, word: str) -> None:
-    terms = set(index.terms(word))
-    places = list(index.occurrences(text, terms))
-    for term, span in places:
-        assert index.terms(text[span.start : span.end]) == [term]
-    assert {term for term, _ in places} == terms & set(index.terms(text))
-    assert [span for _, span in places] == sorted(span for _, span in places)
-
-
 @pytest.fixture(scope="module")
-def named(generation: Generation) -> tuple[list[str], list[str]]:
+def named(generation: LocalGeneration) -> tuple[list[str], list[str]]:
     """The sources and authors of the seeds, each with one that is none."""
     articles = [stored.article for stored in generation.corpus.articles()]
     return (
@@ -159,7 +127,7 @@ def _days() -> Iterator[date]:
 @settings(deadline=None, max_examples=50)
 @given(st.data())
 def test_corpus_and_full_text_filter_alike(
-    generation: Generation, named: tuple[list[str], list[str]], data: st.DataObject
+    generation: LocalGeneration, named: tuple[list[str], list[str]], data: st.DataObject
 ) -> None:
     days = st.none() | st.sampled_from(sorted(_days()))
     after, before = data.draw(days), data.draw(days)
@@ -167,7 +135,7 @@ def test_corpus_and_full_text_filter_alike(
         after, before = before, after
     sources, authors = (data.draw(st.lists(st.sampled_from(names), max_size=3)) for names in named)
     filters = Filters(after, before, tuple(sources), tuple(authors))
-    terms = generation.fulltext.terms("the a of and to in")
+    terms = query_terms("the a of and to in")
     everything = {int(row) for row in generation.fulltext.search(terms, 1000, EVERYTHING)[0]}
     assert len(everything) == len(generation.fulltext)
     mask = generation.columns.allowed(filters)
@@ -209,7 +177,7 @@ def crowd(
     As a small collection, of which every word is read, and as a large one, of which the rarest lead.
     """
     if request.param == "the rarest words":
-        monkeypatch.setattr("indexer.fulltext._MOST_READ", 0)
+        monkeypatch.setattr("indexer.local.fulltext._MOST_READ", 0)
     folder = tmp_path_factory.mktemp("crowd") / "index"
     with FullTextWriter(folder) as writer:
         for row in range(600):
@@ -255,7 +223,7 @@ def test_a_question_of_function_words_finds_who_uses_them(crowd: FullTextIndex) 
 
 
 def test_common_words_that_do_not_lead_still_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("indexer.fulltext._MOST_READ", 0)
+    monkeypatch.setattr("indexer.local.fulltext._MOST_READ", 0)
     with FullTextWriter(tmp_path / "index") as writer:
         for row in range(40):
             text = f"ferry {'with' if row % 3 == 0 else 'town'}"
@@ -316,7 +284,7 @@ def test_a_grown_index_finds_what_one_built_at_once_finds(tmp_path: Path) -> Non
             Filters(date(2024, 1, 5), date(2024, 1, 9)),
             Filters(sources=("paper 1",)),
         ):
-            terms = whole_index.terms(question)
+            terms = query_terms(question)
             rows = [
                 set(index.search(terms, 1000, filters, asked)[0].tolist())
                 for index in (grown_index, whole_index)

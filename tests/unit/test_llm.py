@@ -13,7 +13,7 @@ from random import Random
 import pytest
 
 from indexer.errors import UsageError
-from indexer.generation import Generation
+from indexer.local.generation import LocalGeneration
 from indexer.models import Article, Passage
 from indexer.passages import sentences
 from service.asking.conversation import Turn
@@ -37,7 +37,7 @@ def stub() -> Iterator[Stub]:
 
 
 @pytest.fixture(scope="module")
-def hits(generation: Generation) -> list[Hit]:
+def hits(generation: LocalGeneration) -> list[Hit]:
     """The first passage of each article."""
     return [
         Hit(generation.corpus.passages(stored.article.id)[0], stored.article, 1.0, None, None)
@@ -147,7 +147,7 @@ def test_passages_go_as_data_and_the_key_as_a_header(stub: Stub) -> None:
     assert KEY not in str(asked.body)
 
 
-def test_honest_sentences_come_bound(stub: Stub, generation: Generation, hits: list[Hit]) -> None:
+def test_honest_sentences_come_bound(stub: Stub, generation: LocalGeneration, hits: list[Hit]) -> None:
     found, error = ask(stub.url, "stub-honest", hits[:3])
     assert error is None
     assert len(found) == 3
@@ -193,7 +193,7 @@ def test_inventions_are_an_error_and_marked_where_that_is_wanted(stub: Stub, hit
     assert not any(re.search(r"\[\d", statement.text) for statement in found)
 
 
-def test_foreign_citations_do_not_leave(stub: Stub, generation: Generation, hits: list[Hit]) -> None:
+def test_foreign_citations_do_not_leave(stub: Stub, generation: LocalGeneration, hits: list[Hit]) -> None:
     found, error = ask(stub.url, "stub-foreign-citations", hits[:3])
     assert error is None
     assert re.findall(r"[\[【(]?\d+", prove(generation.corpus, found).text.rpartition("”")[2]) == ["[1"]
@@ -307,7 +307,7 @@ _INVENTED = (
 class Liar:
     """Writes sentences about passages, and remembers which are lies."""
 
-    def __init__(self, generation: Generation, chance: Random) -> None:
+    def __init__(self, generation: LocalGeneration, chance: Random) -> None:
         self._chance = chance
         self._articles = [stored.article for stored in generation.corpus.articles()]
         self.lies: dict[str, str] = {}
@@ -450,7 +450,9 @@ _LIES: list[Callable[[Liar, Sequence[str]], Iterator[str]]] = [
 ]
 
 
-def test_no_lie_leaves_and_what_is_true_does(stub: Stub, generation: Generation, hits: list[Hit]) -> None:
+def test_no_lie_leaves_and_what_is_true_does(
+    stub: Stub, generation: LocalGeneration, hits: list[Hit]
+) -> None:
     chance = Random(20)
     liar = Liar(generation, chance)
     stub.scripts["stub-lies"] = liar.write

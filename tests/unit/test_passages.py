@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.encoder import Encoder
-from indexer.generation import Generation
+from indexer.local.generation import LocalGeneration
 from indexer.models import Article, Span
 from indexer.passages import cut, encoded_text, sentences
 
@@ -107,7 +107,7 @@ def test_a_word_over_the_budget_is_divided_too(encoder: Encoder) -> None:
     assert_spans_rebuild(text, passages)
 
 
-def test_the_seed_is_cut_into_passages_of_about_one_size(generation: Generation) -> None:
+def test_the_seed_is_cut_into_passages_of_about_one_size(generation: LocalGeneration) -> None:
     article = generation.corpus.article(SEED_ID)
     assert article is not None
     spans = cut(article.text, generation.encoder.token_spans, max_tokens=200)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from indexer.corpus import Corpus, CorpusWriter
 from indexer.errors import UsageError
-from indexer.generation import Generation
+from indexer.local.corpus import Corpus, CorpusWriter
+from indexer.local.generation import LocalGeneration
 from indexer.models import Article, Span
 from indexer.quotes import Quotation
 from service import quoting
@@ -15,7 +15,7 @@ from service.quoting import QuotesQuery, Speakers, most_quoted, quotes, said_by
 from tests.conftest import SEED_ID
 
 
-def test_a_speakers_words_in_some_articles(generation: Generation) -> None:
+def test_a_speakers_words_in_some_articles(generation: LocalGeneration) -> None:
     said = said_by(generation.corpus, "Gabuev", [SEED_ID, "sample/harbour-courier/bridge-cost", "unknown"])
     assert list(said) == [SEED_ID]
     article = generation.corpus.article(SEED_ID)
@@ -29,14 +29,14 @@ def test_nothing_is_asked_of_nobody() -> None:
         QuotesQuery()
 
 
-def test_the_same_words_of_two_copies_come_once(generation: Generation) -> None:
+def test_the_same_words_of_two_copies_come_once(generation: LocalGeneration) -> None:
     hits = quotes(generation, QuotesQuery(topic="storm", limit=100)).hits
     said = [(hit.quotation.speaker, hit.quote.text) for hit in hits]
     assert len(said) == len(set(said))
 
 
 def test_what_the_article_does_not_hold_is_dropped(
-    generation: Generation, monkeypatch: pytest.MonkeyPatch
+    generation: LocalGeneration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert quotes(generation, QuotesQuery("Gabuev")).hits
     monkeypatch.setattr(quoting, "holder", lambda *_: None)
@@ -112,7 +112,7 @@ def test_a_part_of_a_name_finds_it(most_quoted_of: MostQuoted, part: str) -> Non
     assert [one.name for one in listed.found] == ["Célie Marchbank"]
 
 
-def test_as_many_quotes_are_found_as_are_counted(generation: Generation) -> None:
+def test_as_many_quotes_are_found_as_are_counted(generation: LocalGeneration) -> None:
     listed = most_quoted(generation.corpus, limit=100)
     assert len(listed.found) == listed.total > 10
     assert [one.quotes for one in listed.found] == sorted((one.quotes for one in listed.found), reverse=True)

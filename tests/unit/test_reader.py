@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from indexer.errors import DamagedError
-from indexer.generation import Generation
+from indexer.local.generation import LocalGeneration
 from indexer.models import Span
 from indexer.reader import Reader
 from service.answering import answer, read_by, weigh
@@ -75,7 +75,7 @@ def test_a_folder_without_reader_is_named(tmp_path: Path) -> None:
 
 
 def test_sentences_count_by_how_far_they_are_below_what_reads_best(
-    reader: Reader, generation: Generation
+    reader: Reader, generation: LocalGeneration
 ) -> None:
     query = SearchQuery("What did Dunmore say of the inquiry?")
     found = answer(generation, query, min_confidence=0.0)
@@ -89,7 +89,9 @@ def test_sentences_count_by_how_far_they_are_below_what_reads_best(
     assert all(-1 <= one.read < 0 for one in read if not re.search(r"\bhere\b", one.text))
 
 
-def test_an_answer_with_a_reader_is_as_sure_and_as_verbatim(reader: Reader, generation: Generation) -> None:
+def test_an_answer_with_a_reader_is_as_sure_and_as_verbatim(
+    reader: Reader, generation: LocalGeneration
+) -> None:
     query = SearchQuery("What did Dunmore say of the inquiry?")
     plain = answer(generation, query, min_confidence=0.0)
     read = answer(generation, query, min_confidence=0.0, reader=reader)

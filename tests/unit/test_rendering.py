@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from indexer.generation import Generation
+from indexer.local.generation import LocalGeneration
 from indexer.models import Article, Span
 from service.answering import answer
 from service.asking import Understood
@@ -20,7 +20,7 @@ from service.retrieval import SearchQuery
 ADDRESS = addressed("http://127.0.0.1:8000/", "default")
 
 
-def replies(generation: Generation, data: st.DataObject) -> list[Reply]:
+def replies(generation: LocalGeneration, data: st.DataObject) -> list[Reply]:
     """An answer of some true quotes, as it grows; the last reply has ended."""
     articles = [stored.article for stored in generation.corpus.articles()]
     found = answer(generation, SearchQuery("news"), min_confidence=0)
@@ -42,7 +42,7 @@ def replies(generation: Generation, data: st.DataObject) -> list[Reply]:
 
 @settings(deadline=None)
 @given(st.data(), st.booleans())
-def test_a_growing_answer_only_grows(generation: Generation, data: st.DataObject, links: bool) -> None:
+def test_a_growing_answer_only_grows(generation: LocalGeneration, data: st.DataObject, links: bool) -> None:
     before = NOTHING
     told = ""
     for reply in replies(generation, data):
@@ -57,7 +57,7 @@ def test_a_growing_answer_only_grows(generation: Generation, data: st.DataObject
 @settings(deadline=None)
 @given(st.data(), st.booleans())
 def test_annotations_stand_where_the_numbers_are(
-    generation: Generation, data: st.DataObject, links: bool
+    generation: LocalGeneration, data: st.DataObject, links: bool
 ) -> None:
     *_, whole = replies(generation, data)
     shown = rendered(whole, ADDRESS, links=links)
@@ -76,7 +76,7 @@ def test_annotations_stand_where_the_numbers_are(
 @settings(deadline=None)
 @given(st.data(), st.booleans())
 def test_what_was_added_for_the_eye_is_taken_away_again(
-    generation: Generation, data: st.DataObject, links: bool
+    generation: LocalGeneration, data: st.DataObject, links: bool
 ) -> None:
     *_, whole = replies(generation, data)
     bare = without_rendering(rendered(whole, ADDRESS, links=links).text)
@@ -100,7 +100,9 @@ def test_what_was_added_is_soon_found_in_any_text() -> None:
         "as they say [2], or \\[3](https://evil.example/).",
     ],
 )
-def test_nothing_of_an_article_comes_to_life(generation: Generation, planted: str, *, links: bool) -> None:
+def test_nothing_of_an_article_comes_to_life(
+    generation: LocalGeneration, planted: str, *, links: bool
+) -> None:
     found = answer(generation, SearchQuery("news"), min_confidence=0)
     article = replace(next(generation.corpus.articles()).article, text=planted)
     quote = Quote(article.id, f"{article.id}#0", Span(0, len(planted)), planted)
@@ -118,7 +120,7 @@ def test_nothing_of_an_article_comes_to_life(generation: Generation, planted: st
     assert shown.text[annotation.start : annotation.start + 2 + links] == "[" * (1 + links) + "1"
 
 
-def test_silence_lists_what_comes_nearest_where_links_are_shown(generation: Generation) -> None:
+def test_silence_lists_what_comes_nearest_where_links_are_shown(generation: LocalGeneration) -> None:
     found = answer(generation, SearchQuery("chess olympiad"), min_confidence=1)
     reply = Reply(Understood(SearchQuery("chess olympiad"), rewritten=False), found)
     assert rendered(reply, ADDRESS, links=False).text == "The articles do not tell."
@@ -134,7 +136,9 @@ HOSTILE = st.text(alphabet="[]()<>*_`#|!\\~ \n\"'abc/:.&?=%", min_size=1, max_si
 
 @settings(deadline=None)
 @given(HOSTILE, HOSTILE)
-def test_no_title_or_address_breaks_out_of_its_link(generation: Generation, title: str, address: str) -> None:
+def test_no_title_or_address_breaks_out_of_its_link(
+    generation: LocalGeneration, title: str, address: str
+) -> None:
     """Whatever an article is called, Markdown reads one link of that title to that address."""
     found = answer(generation, SearchQuery("storm damage"), min_confidence=0)
     article = replace(
@@ -156,7 +160,7 @@ def test_no_title_or_address_breaks_out_of_its_link(generation: Generation, titl
     assert inside.startswith(" ".join(title.split()))
 
 
-def test_an_article_of_no_site_is_found_in_the_service(generation: Generation) -> None:
+def test_an_article_of_no_site_is_found_in_the_service(generation: LocalGeneration) -> None:
     stored = generation.corpus.stored("sample/harbour-courier/bridge-cost")
     assert stored
     article: Article = stored.article

@@ -11,7 +11,7 @@ from transformers import AutoTokenizer, BertConfig, BertForSequenceClassificatio
 
 from indexer.encoder import locate
 from indexer.errors import UsageError
-from indexer.generation import Generation
+from indexer.local.generation import LocalGeneration
 from indexer.passages import encoded_text
 from indexer.settings import DEFAULT_MODEL
 from service.reranking import Reranker, rescoring_by
@@ -52,7 +52,7 @@ def test_scores_are_those_of_sentence_transformers(folder: Path) -> None:
     np.testing.assert_allclose(found, theirs, atol=1e-5)
 
 
-def test_the_first_passages_stand_in_its_order(folder: Path, generation: Generation) -> None:
+def test_the_first_passages_stand_in_its_order(folder: Path, generation: LocalGeneration) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         settings = Settings(reranker=str(folder), rescored_passages=8)

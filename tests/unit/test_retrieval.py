@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.generation import Generation
+from indexer.local.generation import LocalGeneration
 from indexer.models import Article, Filters, Passage, Scores, TokenVectors
 from indexer.passages import encoded_text
+from indexer.words import occurrences, query_terms
 from service import retrieval
 from service.retrieval import (
     Fused,
@@ -135,7 +136,12 @@ def test_reading_deeper_reorders_nothing(
 
 
 def found(
-    generation: Generation, text: str, limit: int, group_by: GroupBy = "passage", *, collapse: bool = True
+    generation: LocalGeneration,
+    text: str,
+    limit: int,
+    group_by: GroupBy = "passage",
+    *,
+    collapse: bool = True,
 ) -> list[Hit]:
     query = SearchQuery(
         text, limit=limit, group_by=group_by, collapse=collapse, rescoring=Rescoring(RESCORED)
@@ -147,7 +153,7 @@ def found(
 @pytest.mark.parametrize("question", QUESTIONS[:4])
 @pytest.mark.parametrize(("scaled", "collapse"), [(8, True), (8, False), (100, True)])
 def test_pages_make_one_long_list(
-    generation: Generation,
+    generation: LocalGeneration,
     question: str,
     group_by: GroupBy,
     scaled: int,
@@ -175,7 +181,7 @@ def test_pages_make_one_long_list(
     assert [hit.score for hit in pages] == pytest.approx([hit.score for hit in whole], abs=1e-5)
 
 
-def test_a_list_read_to_its_end_holds_everything_once(generation: Generation) -> None:
+def test_a_list_read_to_its_end_holds_everything_once(generation: LocalGeneration) -> None:
     passages = found(generation, QUESTIONS[0], 1000, collapse=False)
     articles = found(generation, QUESTIONS[0], 1000, "article", collapse=False)
     assert sorted(hit.passage.row for hit in passages) == list(range(generation.corpus.passage_count))
@@ -184,7 +190,7 @@ def test_a_list_read_to_its_end_holds_everything_once(generation: Generation) ->
     )
 
 
-def test_a_story_of_several_copies_stands_once_and_names_the_others(generation: Generation) -> None:
+def test_a_story_of_several_copies_stands_once_and_names_the_others(generation: LocalGeneration) -> None:
     (copies,) = generation.corpus.stories()
     alone = {stored.article.id for stored in generation.corpus.articles()} - set(copies)
     hits = found(generation, QUESTIONS[1], 1000, "article")
@@ -194,7 +200,7 @@ def test_a_story_of_several_copies_stands_once_and_names_the_others(generation: 
     assert all(not hit.also_in for hit in hits if hit is not story)
 
 
-def test_a_copy_that_the_filters_exclude_does_not_stand_for_its_story(generation: Generation) -> None:
+def test_a_copy_that_the_filters_exclude_does_not_stand_for_its_story(generation: LocalGeneration) -> None:
     ((_, *others),) = generation.corpus.stories()
     for name in others:
         other = generation.corpus.article(name)
@@ -203,7 +209,7 @@ def test_a_copy_that_the_filters_exclude_does_not_stand_for_its_story(generation
         assert name in {hit.article.id for hit in search(generation, query).hits}
 
 
-def test_an_article_stands_where_its_best_passage_does(generation: Generation) -> None:
+def test_an_article_stands_where_its_best_passage_does(generation: LocalGeneration) -> None:
     best: dict[str, str] = {}
     for hit in found(generation, QUESTIONS[0], 1000, collapse=False):
         best.setdefault(hit.article.id, hit.passage.id)
@@ -214,7 +220,7 @@ def test_an_article_stands_where_its_best_passage_does(generation: Generation) -
 @pytest.mark.parametrize("mode", ["hybrid", "dense"])
 @pytest.mark.parametrize("group_by", ["article", "passage"])
 def test_a_filtered_search_fills_its_limit_with_what_passes(
-    generation: Generation, mode: Mode, group_by: GroupBy
+    generation: LocalGeneration, mode: Mode, group_by: GroupBy
 ) -> None:
     sources = {stored.article.source for stored in generation.corpus.articles()}
     for source in filter(None, sources):
@@ -234,7 +240,7 @@ def test_a_filtered_search_fills_its_limit_with_what_passes(
             assert {hit.article.source for hit in results.hits} == {source}
 
 
-def test_sorted_by_date_the_newest_day_is_first_and_the_undated_last(generation: Generation) -> None:
+def test_sorted_by_date_the_newest_day_is_first_and_the_undated_last(generation: LocalGeneration) -> None:
     query = SearchQuery("Saltmarsh library bridge", limit=1000, sort="date")
     hits = search(generation, query).hits
     days = [hit.article.day for hit in hits]
@@ -249,7 +255,7 @@ def test_moments_are_put_in_order_across_their_offsets() -> None:
     assert sorted(moments, reverse=True) == [moments[0], moments[2], moments[1], moments[3]]  # type: ignore[type-var]
 
 
-def test_pages_sorted_by_date_make_one_long_list(generation: Generation) -> None:
+def test_pages_sorted_by_date_make_one_long_list(generation: LocalGeneration) -> None:
     whole = search(generation, SearchQuery("bridge", limit=1000, sort="date")).hits
     pages = [
         hit
@@ -260,9 +266,9 @@ def test_pages_sorted_by_date_make_one_long_list(generation: Generation) -> None
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_each_mode_asks_the_rankings_it_names(generation: Generation, question: str) -> None:
+def test_each_mode_asks_the_rankings_it_names(generation: LocalGeneration, question: str) -> None:
     (asked,) = generation.encoder.encode_queries([question])
-    terms = set(generation.fulltext.terms(question))
+    terms = set(query_terms(question))
     for hit in search(generation, SearchQuery(question, mode="dense", limit=50)).hits:
         assert hit.lexical is None
         assert hit.dense == pytest.approx(
@@ -272,24 +278,24 @@ def test_each_mode_asks_the_rankings_it_names(generation: Generation, question: 
         assert hit.dense is None
         assert hit.lexical is not None
         texts = f"{hit.article.title} {hit.article.published_at} {hit.passage.text}"
-        assert list(generation.fulltext.occurrences(texts, terms))
+        assert list(occurrences(texts, terms))
     for hit in search(generation, SearchQuery(question, limit=50)).hits:
         assert hit.dense is not None or hit.lexical is not None
 
 
-def test_a_search_for_words_that_are_nowhere_finds_nothing_by_words(generation: Generation) -> None:
+def test_a_search_for_words_that_are_nowhere_finds_nothing_by_words(generation: LocalGeneration) -> None:
     results = search(generation, SearchQuery("zeppelin", mode="lexical"))
     assert results.hits == []
     assert not results.more
 
 
-def test_a_page_behind_the_end_is_empty(generation: Generation) -> None:
+def test_a_page_behind_the_end_is_empty(generation: LocalGeneration) -> None:
     results = search(generation, SearchQuery("bridge", offset=10_000))
     assert results.hits == []
     assert not results.more
 
 
-def test_the_seed_article_is_found_by_its_subject(generation: Generation) -> None:
+def test_the_seed_article_is_found_by_its_subject(generation: LocalGeneration) -> None:
     for mode in ("hybrid", "dense", "lexical"):
         hits = search(generation, SearchQuery(QUESTIONS[2], mode=mode)).hits
         assert hits[0].article.id == "000_6f77d67fd69055e2"
@@ -355,7 +361,7 @@ def test_late_interaction_lifts_what_it_prefers() -> None:
 
 
 def test_only_what_is_put_in_order_is_compared(
-    generation: Generation, monkeypatch: pytest.MonkeyPatch
+    generation: LocalGeneration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compared: list[int] = []
     assert generation.tokens
@@ -374,7 +380,7 @@ def test_only_what_is_put_in_order_is_compared(
 @pytest.mark.parametrize("which", ["generation", "bare"])
 def test_a_judge_puts_the_first_passages_in_its_own_order(which: str, request: pytest.FixtureRequest) -> None:
     """Here the shortest text is the best, with token vectors and without."""
-    index: Generation = request.getfixturevalue(which)
+    index: LocalGeneration = request.getfixturevalue(which)
     judged: list[str] = []
 
     def judge(question: str, texts: Sequence[str]) -> Scores:
@@ -392,7 +398,9 @@ def test_a_judge_puts_the_first_passages_in_its_own_order(which: str, request: p
     assert [hit.passage.id for hit in ordered[6:]] == [hit.passage.id for hit in as_found[6:]]
 
 
-def test_without_the_vectors_of_tokens_search_does_without(generation: Generation, bare: Generation) -> None:
+def test_without_the_vectors_of_tokens_search_does_without(
+    generation: LocalGeneration, bare: LocalGeneration
+) -> None:
     assert bare.tokens is None
     for question in QUESTIONS:
         with_none = search(bare, SearchQuery(question, limit=50)).hits
@@ -404,7 +412,7 @@ def test_without_the_vectors_of_tokens_search_does_without(generation: Generatio
 @pytest.mark.parametrize("preference", PREFERENCES)
 @pytest.mark.parametrize("question", QUESTIONS[:4])
 def test_scores_fall_and_stay_within_bounds_whatever_is_preferred(
-    generation: Generation, question: str, preference: dict[str, Any]
+    generation: LocalGeneration, question: str, preference: dict[str, Any]
 ) -> None:
     groups: list[GroupBy] = ["article", "passage"]
     for group_by in groups:
@@ -420,7 +428,7 @@ def test_scores_fall_and_stay_within_bounds_whatever_is_preferred(
 @pytest.mark.parametrize("group_by", ["article", "passage"])
 @pytest.mark.parametrize(("scaled", "rescored"), [(8, 5), (8, 0), (100, 20)])
 def test_pages_make_one_long_list_whatever_is_preferred(
-    generation: Generation,
+    generation: LocalGeneration,
     preference: dict[str, Any],
     group_by: GroupBy,
     scaled: int,
@@ -440,23 +448,23 @@ def test_pages_make_one_long_list_whatever_is_preferred(
     assert pages == ids
 
 
-def alike(generation: Generation) -> list[Fused]:
+def alike(generation: LocalGeneration) -> list[Fused]:
     """Every passage, as if each were as good as the others."""
     return [Fused(row, 0.5, 1, None, None) for row in range(generation.corpus.passage_count)]
 
 
-def preferred(generation: Generation, query: SearchQuery) -> list[tuple[Passage, Article]]:
+def preferred(generation: LocalGeneration, query: SearchQuery) -> list[tuple[Passage, Article]]:
     return generation.corpus.read([one.row for one in prefer(generation, alike(generation), query)])
 
 
-def test_of_passages_alike_the_newest_comes_first_and_the_undated_last(generation: Generation) -> None:
+def test_of_passages_alike_the_newest_comes_first_and_the_undated_last(generation: LocalGeneration) -> None:
     days = [article.day or date.min for _, article in preferred(generation, SearchQuery("", newest=True))]
     assert days == sorted(days, reverse=True)
     assert date.min in days
 
 
 def test_of_passages_alike_those_that_were_reported_then_or_soon_after_or_speak_of_then_come_first(
-    generation: Generation,
+    generation: LocalGeneration,
 ) -> None:
     first, last = date(2025, 11, 1), date(2025, 11, 9)
     found = preferred(generation, SearchQuery("", days=((first, last),)))
@@ -475,7 +483,7 @@ def test_of_passages_alike_those_that_were_reported_then_or_soon_after_or_speak_
 
 @pytest.mark.parametrize("speaker", ["Gabuev", "Idony Hallam"])
 def test_of_passages_alike_those_with_the_speakers_words_come_first(
-    generation: Generation, speaker: str
+    generation: LocalGeneration, speaker: str
 ) -> None:
     said = {(one.article.id, one.quotation.place.start) for one in generation.corpus.quotations(speaker)}
     speaks = [
@@ -486,12 +494,12 @@ def test_of_passages_alike_those_with_the_speakers_words_come_first(
     assert 0 < sum(speaks) < len(speaks)
 
 
-def test_a_speaker_who_said_nothing_changes_nothing(generation: Generation) -> None:
+def test_a_speaker_who_said_nothing_changes_nothing(generation: LocalGeneration) -> None:
     fused = alike(generation)
     assert prefer(generation, fused, SearchQuery("", speaker="Nobody Whatever")) == fused
 
 
-def test_the_newest_is_first_among_what_speaks_of_the_question(generation: Generation) -> None:
+def test_the_newest_is_first_among_what_speaks_of_the_question(generation: LocalGeneration) -> None:
     """A preference: what has nothing to do with the question stays behind, however new."""
     query = SearchQuery("What will the bridge across the Narrows cost?", limit=5)
     as_found, newest = (search(generation, one).hits for one in (query, replace(query, newest=True)))
@@ -501,7 +509,7 @@ def test_the_newest_is_first_among_what_speaks_of_the_question(generation: Gener
     assert all("bridge" in hit.article.text for hit in newest[:3])
 
 
-def test_the_speakers_words_are_first(generation: Generation) -> None:
+def test_the_speakers_words_are_first(generation: LocalGeneration) -> None:
     query = SearchQuery(
         "What does Corwin Stebbe say about the bridge?", group_by="passage", speaker="Corwin Stebbe"
     )

@@ -8,7 +8,6 @@ from typing import Any, cast
 from anyio import CapacityLimiter
 from starlette.types import Message, Receive, Scope, Send
 
-from indexer.folder import IndexFolder
 from indexer.generation import Generation
 from service.app import _WhileConnected
 from service.served import Served
@@ -39,7 +38,7 @@ class _Generation:
 
 def test_a_client_that_leaves_neither_frees_its_place_nor_its_generation_under_a_thread() -> None:
     generation = _Generation()
-    served = Served(cast("IndexFolder", None), CapacityLimiter(1))
+    served = Served(cast("Any", None), CapacityLimiter(1))
     served._exchange(cast("Generation", generation))
 
     async def app(_: Scope, receive: Receive, send: Send) -> None:

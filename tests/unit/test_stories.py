@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer.corpus import Corpus, CorpusWriter
+from indexer.local.corpus import Corpus, CorpusWriter
 from indexer.models import Article, Origin, Version
 from indexer.stories import Kept, changes, drop_repeated_lines, group, history, inherit, keep
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from indexer.errors import DamagedError
 from indexer.folder import IndexFolder
-from indexer.generation import Generation, open_best
+from indexer.local.generation import LocalGeneration, LocalIndex
+from indexer.local.tokenvectors import Codes, TokenVectorIndex, TokenVectorWriter
 from indexer.models import Scores, TokenVectors
 from indexer.passages import encoded_text
-from indexer.tokenvectors import Codes, TokenVectorIndex, TokenVectorWriter
 from tests.conftest import SEEDS, build_index
 
 DIMENSION = 384
@@ -113,7 +113,7 @@ def exact_late_interaction(question: TokenVectors, passages: Sequence[TokenVecto
 
 
 @pytest.fixture(scope="module")
-def passages(generation: Generation) -> list[TokenVectors]:
+def passages(generation: LocalGeneration) -> list[TokenVectors]:
     """The exact token vectors of every passage of the seeds, by row."""
     rows = range(generation.corpus.passage_count)
     texts = [encoded_text(article, passage.span) for passage, article in generation.corpus.read(list(rows))]
@@ -124,7 +124,7 @@ def passages(generation: Generation) -> list[TokenVectors]:
 @pytest.mark.parametrize(("bits", "agreement", "apart"), [(2, 0.98, 0.06), (1, 0.93, 0.18)])
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_late_interaction_ranks_real_passages_as_the_exact_vectors_do(
-    generation: Generation,
+    generation: LocalGeneration,
     passages: list[TokenVectors],
     tmp_path: Path,
     question: str,
@@ -145,7 +145,7 @@ def test_late_interaction_ranks_real_passages_as_the_exact_vectors_do(
 
 
 def test_an_index_holds_the_codes_of_its_passages_in_their_rows(
-    generation: Generation, passages: list[TokenVectors]
+    generation: LocalGeneration, passages: list[TokenVectors]
 ) -> None:
     assert generation.tokens
     assert len(generation.tokens) == generation.corpus.passage_count
@@ -237,7 +237,7 @@ def test_codes_are_carried_to_the_next_generation_byte_by_byte(seed_index: Path,
     manifest = build_index(index, SEEDS / "sample")
     assert manifest.counts["encoded"] == 0
     folder = IndexFolder(index)
-    with Generation(folder, folder.ids()[0]) as old, Generation(folder, manifest.id) as new:
+    with LocalGeneration(folder, folder.ids()[0]) as old, LocalGeneration(folder, manifest.id) as new:
         assert old.tokens
         assert new.tokens
         of_old = {digest: row for row, digest in old.corpus.digests()}
@@ -264,7 +264,7 @@ def test_another_precision_encodes_anew_and_none_at_all_encodes_nothing(
     sizes = [(folder.generation(each.id) / "tokens" / "000001.codes").stat().st_size for each in (one, two)]
     assert sizes[1] == 2 * sizes[0]
     assert not (folder.generation(none.id) / "tokens").exists()
-    with open_best(folder, pytest.fail) as latest:
+    with LocalIndex(folder).open_best(pytest.fail) as latest:
         assert latest.tokens
 
 

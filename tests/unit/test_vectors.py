@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.errors import DamagedError
+from indexer.local.vectors import VectorIndex, VectorWriter
 from indexer.models import Mask, Vectors
-from indexer.vectors import VectorIndex, VectorWriter
 
 DIMENSION = 32
 
@@ -176,7 +176,7 @@ def test_scores_of_a_large_segment_are_the_cosines(large: Path) -> None:
 def test_filters_leave_the_first_of_what_is_allowed(
     large: Path, monkeypatch: pytest.MonkeyPatch, share: float, few: int
 ) -> None:
-    monkeypatch.setattr("indexer.vectors._FEW_ALLOWED", few)
+    monkeypatch.setattr("indexer.local.vectors._FEW_ALLOWED", few)
     index = VectorIndex.open(large)
     allowed = np.random.default_rng(5).random(6000) < share
     # One group's own: what is allowed lies where the question does not.

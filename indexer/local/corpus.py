@@ -4,7 +4,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple, Self
 
 from indexer import storage
 from indexer.duplicates import Signature
+from indexer.generation import Mentioned, Named, Quoted, Stored
 from indexer.models import EVERYTHING, Article, Filters, Passage, Span, Version
 from indexer.quotes import Called, Quotation, asked_for, called
 
@@ -102,14 +103,6 @@ _AT_A_TIME = 100  # quotations whose articles are in memory
 _FIELDS = "id, text, title, published_at, source, author, url, language, dated_by"
 
 
-class Mentioned(NamedTuple):
-    """A stretch of an article and the days it speaks of, ISO 8601, both inclusive."""
-
-    span: Span
-    first: str
-    last: str
-
-
 class Filed(NamedTuple):
     """Where an article belongs, and which rows its passages have; `story` where that has several copies."""
 
@@ -120,32 +113,6 @@ class Filed(NamedTuple):
     author: str | None
     first_passage: int
     passages: int
-
-
-class Quoted(NamedTuple):
-    """A quotation and the article that it stands in."""
-
-    quotation: Quotation
-    article: Article
-
-
-class Named(NamedTuple):
-    """A way in which a speaker is written, and how many quotations have it, those of copies too."""
-
-    name: str
-    called: Called
-    quotations: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """An article as the corpus holds it; `page` is what its url names, empty without one."""
-
-    row: int
-    article: Article
-    origin: str
-    seen_at: str
-    page: str
 
 
 def article_digest(article: Article) -> bytes:

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer import storage
-from indexer.corpus import Filed
 from indexer.errors import DamagedError
+from indexer.local.corpus import Filed
 from indexer.models import Filters, Mask
 
 Numbers = npt.NDArray[np.int32]
@@ -84,6 +84,11 @@ class Columns:
                 known = self._codes[field]
                 passing.append(_among(self._named[field], [known[name] for name in wanted if name in known]))
         return np.logical_and.reduce(passing) if passing else None
+
+    def hold(self, filters: Filters) -> bool:
+        """Whether any passage passes."""
+        mask = self.allowed(filters)
+        return len(self) > 0 if mask is None else bool(mask.any())
 
     def articles_of(self, rows: Sequence[int]) -> list[tuple[int, int | None]]:
         """The article that each passage belongs to, and its story where that has several copies: as

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from datetime import date, timedelta
-from functools import cache
+from datetime import date
 from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +15,8 @@ from tantivy import Occur, Query
 
 from indexer import storage
 from indexer.errors import NoIndexError, StorageError
-from indexer.models import Article, Filters, Rows, Scores, Span
+from indexer.models import Article, Filters, Rows, Scores
+from indexer.words import analyzer, days_asked, days_told, stems
 
 _ANALYZER = "english"
 _HEAP = 128 << 20  # bytes buffered before tantivy writes a segment
@@ -26,24 +26,6 @@ _MOST_READ = 400_000  # places of all words of a question up to which common one
 _WEIGHED = 400  # passages for which the words left out are counted
 _LONG = 366  # days of a filter that may let through much of a collection
 _LOOKED_AT = 3  # times as many passages as are wanted, before such a filter is asked
-_LONGEST_WORD = 40  # bytes; longer "words" are addresses and noise
-_MOST_TERMS = 256  # of one question; the first ones count
-_SPELT_OUT = 14  # days of a mention that is indexed day by day
-_MOST_MONTHS = 24  # of one mention
-
-
-# Words that make a question a question and say nothing of its subject; the verbs of opinion too,
-# for whoever is asked about rarely uses the asker's verb.
-_FUNCTION_WORDS = """
-    what who whom whose when where which why how do does did done doing is are was were be been being am
-    has have had having can could will would shall should may might must about after again all also any
-    because before between both during each few from further he her hers him his i its itself just me more
-    most my now of off on once only other our out over own same she so some such than that their theirs
-    them then there these they this those through too under until up very we with you your a an and as at
-    but by for if in into it no not or s t the to much many
-    say says said tell tells told think thinks thought believe believes feel feels expect expects
-    opinion view views
-""".split()
 
 
 # The words, as the index knows them, that stand in more than about an eighth of all passages, of news or
@@ -55,28 +37,6 @@ _COMMON = """
     can would if you some so could into no most her she
 """.split()
 _BITS = {word: bit for bit, word in enumerate(_COMMON)}
-
-
-def _analyzer(*, function_words: bool = True) -> tantivy.TextAnalyzer:
-    builder = (
-        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
-        .filter(tantivy.Filter.remove_long(_LONGEST_WORD))
-        .filter(tantivy.Filter.lowercase())
-        .filter(tantivy.Filter.ascii_fold())
-    )
-    if not function_words:
-        builder = builder.filter(tantivy.Filter.custom_stopword(_FUNCTION_WORDS))
-    return builder.filter(tantivy.Filter.stemmer(_ANALYZER)).build()
-
-
-@cache
-def _stemmer() -> tantivy.TextAnalyzer:
-    return _analyzer()
-
-
-def stems(text: str) -> list[str]:
-    """The words of a text as any index knows them (folded, stemmed), in order."""
-    return list(_stemmer().analyze(text))
 
 
 def _schema() -> tantivy.Schema:
@@ -121,7 +81,7 @@ class FullTextWriter:
         path = str(self._folder)
         with _written(self._folder):
             index = tantivy.Index.open(path) if grown else tantivy.Index(_schema(), path=path)
-            index.register_tokenizer(_ANALYZER, _analyzer())
+            index.register_tokenizer(_ANALYZER, analyzer())
             self._writer = index.writer(_HEAP, num_threads=1)
 
     def add(
@@ -132,7 +92,7 @@ class FullTextWriter:
         document.add_integer("row", row)
         document.add_text("words", words)
         document.add_integer("common", sum(1 << _BITS[word] for word in _BITS.keys() & set(stems(words))))
-        for when in {when for first, last in mentioned for when in _calendar(first, last)}:
+        for when in {when for first, last in mentioned for when in days_told(first, last)}:
             document.add_text("mentioned", when)
         if article.day:
             document.add_integer("day", article.day.toordinal())
@@ -208,11 +168,9 @@ class FullTextIndex:
     """Reads a folder that `FullTextWriter` filled."""
 
     def __init__(self, folder: Path) -> None:
-        self._analyzer = _analyzer()
-        self._content_analyzer = _analyzer(function_words=False)
         with _without_locks(folder) as readable:
             index = tantivy.Index.open(str(readable))
-            index.register_tokenizer(_ANALYZER, self._analyzer)
+            index.register_tokenizer(_ANALYZER, analyzer())
             index.config_reader(reload_policy="manual")
             self._schema = index.schema
             self._searcher = index.searcher()
@@ -221,25 +179,11 @@ class FullTextIndex:
         """How many passages there are; those removed do not count."""
         return int(self._searcher.num_docs)
 
-    def terms(self, text: str) -> list[str]:
-        """The distinct words of a text as the index knows them (folded, stemmed), in order."""
-        return list(dict.fromkeys(self._analyzer.analyze(text)))[:_MOST_TERMS]
-
-    def content_terms(self, text: str) -> list[str]:
-        """Like `terms`, without the words that only make it a sentence or a question."""
-        return list(dict.fromkeys(self._content_analyzer.analyze(text)))[:_MOST_TERMS]
-
     def rarity(self, term: str) -> float:
         """Inverse document frequency in [0, about ln(passages)]; a word of every passage has about 0."""
         # Removed passages are counted in a word's frequency until tantivy drops them.
         found = min(self._searcher.doc_freq("words", term), len(self))
         return float(np.log1p((len(self) - found + 0.5) / (found + 0.5)))
-
-    def occurrences(self, text: str, terms: set[str]) -> Iterator[tuple[str, Span]]:
-        """Every place where one of the terms stands in the text, whatever its form."""
-        for token in self._analyzer.pre_tokenize(text).tokens:
-            if token.text in terms:
-                yield token.text, Span(token.char_offset_from, token.char_offset_to)
 
     def search(
         self, terms: Sequence[str], k: int, filters: Filters, asked: Iterable[tuple[date, date]] = ()
@@ -252,7 +196,7 @@ class FullTextIndex:
         """
         named = [
             *(("words", term) for term in terms),
-            *(("mentioned", when) for first, last in asked for when in _asked(first, last)),
+            *(("mentioned", when) for first, last in asked for when in days_asked(first, last)),
         ]
         counted = ((field, term, self._searcher.doc_freq(field, term)) for field, term in named)
         leading, common = self._split([word for word in counted if word[2]])
@@ -333,30 +277,3 @@ class FullTextIndex:
 def _among(query: Query, condition: Query) -> Query:
     """What is found and fulfils a condition, with the scores that it has without one."""
     return Query.boolean_query([(Occur.Must, query), (Occur.Must, Query.const_score_query(condition, 0.0))])
-
-
-def _calendar(first: date, last: date) -> Iterator[str]:
-    """The days, months and years that a stretch of days touches, each as the index knows it. A stretch
-    over months is not spelt out in days: it says nothing of any one of them."""
-    if (last - first).days < _SPELT_OUT:
-        for days in range((last - first).days + 1):
-            yield (first + timedelta(days)).isoformat()
-    yield from _months(first, last)
-    yield from {f"{first.year:04d}", f"{last.year:04d}"}
-
-
-def _asked(first: date, last: date) -> Iterator[str]:
-    """What a passage has to speak of, for a question about these days: the coarsest words for them."""
-    whole_months = first.day == 1 and (last == date.max or (last + timedelta(1)).day == 1)
-    if whole_months and (first.month, last.month) == (1, 12) and first.year == last.year:
-        yield f"{first.year:04d}"
-    elif whole_months:
-        yield from _months(first, last)
-    else:
-        yield from (when for when in _calendar(first, last) if len(when) == len("2023-10-16"))
-
-
-def _months(first: date, last: date) -> Iterator[str]:
-    months = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
-    for month in months[:_MOST_MONTHS]:
-        yield f"{month // 12:04d}-{month % 12 + 1:02d}"

@@ -1,0 +1,1 @@
+"""An index on one machine: generations in a folder, of SQLite, FAISS, tantivy and mapped arrays."""
