@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from indexer.errors import DatelineError, LockedError, NoIndexError, NotFoundError, UsageError
 from service.schemas.errors import ErrorOut, ProblemOut
@@ -72,11 +73,10 @@ def problem(
 
 
 def install(app: FastAPI) -> None:
-    """Answers every error of the app with `problem`."""
+    """Answers every error that is not a bug with `problem`."""
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(DatelineError, _known)
-    app.add_exception_handler(Exception, _bug)
 
 
 async def _invalid(_: Request, error: Any) -> JSONResponse:  # noqa: ANN401  RequestValidationError
@@ -111,12 +111,27 @@ async def _known(_: Request, error: Exception) -> JSONResponse:
     raise error
 
 
-async def _bug(request: Request, _: Exception) -> JSONResponse:
-    log.error("unhandled error in %s %r", request.method, request.scope["path"])
-    # It is answered outside of what gives other responses their id.
-    return problem(
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        "an error of ours; the log has it",
-        code="internal_error",
-        headers={"X-Request-Id": request_id() or ""},
-    )
+class BugsAnswered:
+    """Answers what nobody expected with `problem` too. The framework would do so outside of all that gives a
+    response its id and its headers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched if scope["type"] == "http" else send)
+        except Exception:
+            if begun or scope["type"] != "http":
+                raise
+            log.exception("unhandled error in %s %r", scope["method"], scope["path"])
+            detail = "an error of ours; the log has it"
+            answer = problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail, code="internal_error")
+            await answer(scope, receive, send)
