@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from anyio import CapacityLimiter
 
-from indexer import generation
 from indexer.errors import NoIndexError
 from indexer.folder import IndexFolder
+from indexer.local import generation
 from indexer.local.generation import LocalIndex
 from service.served import Served
 from tests.conftest import SEEDS, build_index
