@@ -41,7 +41,7 @@ def test_an_id_that_is_none_has_nothing(kept: Kept) -> None:
 def test_passages_are_numbered_stretches_of_their_article_and_hold_all_it_says_once(kept: Kept) -> None:
     corpus = kept.generation.corpus
     count = 0
-    for article in kept.articles():
+    for article in kept.articles:
         passages = corpus.passages(article.id)
         assert passages == kept.local.corpus.passages(article.id)
         assert [one.number for one in passages] == list(range(len(passages)))
@@ -54,7 +54,7 @@ def test_passages_are_numbered_stretches_of_their_article_and_hold_all_it_says_o
 
 
 def test_passages_are_read_in_the_order_in_which_they_are_asked_for(kept: Kept) -> None:
-    expected = {passage.row: (passage, article) for passage, article in kept.passages()}
+    expected = {passage.row: (passage, article) for passage, article in kept.passages}
     rows = [*expected, *list(expected)[:3]]
     random.Random(1).shuffle(rows)
     assert kept.generation.corpus.read(rows) == [expected[row] for row in rows]
@@ -62,7 +62,7 @@ def test_passages_are_read_in_the_order_in_which_they_are_asked_for(kept: Kept) 
 
 
 def test_a_row_that_is_none_is_a_key_error(kept: Kept) -> None:
-    rows = {passage.row for passage, _ in kept.passages()}
+    rows = {passage.row for passage, _ in kept.passages}
     gone = set(range(max(rows))) - rows
     assert bool(gone) == (kept.name == "made")
     for row in (*gone, -1, max(rows) + 1, 1 << 40):
@@ -71,7 +71,7 @@ def test_a_row_that_is_none_is_a_key_error(kept: Kept) -> None:
 
 
 def test_what_an_article_said_before_it_changed_is_kept(kept: Kept) -> None:
-    found = {article.id: kept.generation.corpus.versions(article.id) for article in kept.articles()}
+    found = {article.id: kept.generation.corpus.versions(article.id) for article in kept.articles}
     assert found == {name: kept.local.corpus.versions(name) for name in found}
     if kept.name == "made":
         (before,) = found.pop("changing")
@@ -90,11 +90,11 @@ def test_the_copies_of_a_story_name_each_other_the_first_copy_first(kept: Kept) 
         for name in copies:
             assert corpus.copies(name) == [corpus.article(copy) for copy in copies]
     several = {name for copies in stories for name in copies}
-    assert all(corpus.copies(one.id) == [] for one in kept.articles() if one.id not in several)
+    assert all(corpus.copies(one.id) == [] for one in kept.articles if one.id not in several)
 
 
 def test_the_days_that_passages_speak_of_stand_in_them(kept: Kept) -> None:
-    passages = kept.passages()
+    passages = kept.passages
     rows = [passage.row for passage, _ in passages]
     found = kept.generation.corpus.mentions(rows)
     assert found == kept.local.corpus.mentions(rows)
@@ -127,7 +127,7 @@ def test_quotations_come_from_the_newest_article_to_the_undated_in_order_of_plac
     corpus = kept.generation.corpus
     quoted = list(corpus.quotations())
     assert quoted == list(kept.local.corpus.quotations())
-    articles = {article.id: article for article in kept.articles()}
+    articles = {article.id: article for article in kept.articles}
     order = {name: place for place, name in enumerate(_newest_first(articles))}
     places = [(order[one.article.id], one.quotation.place.start) for one in quoted]
     assert len(places) > 10
@@ -143,13 +143,13 @@ def test_quotations_come_from_the_newest_article_to_the_undated_in_order_of_plac
 def test_quotations_are_those_of_the_speaker_the_articles_and_the_filters_asked_for(kept: Kept) -> None:
     corpus = kept.generation.corpus
     quoted = list(corpus.quotations())
-    sources = {one.source for one in kept.articles() if one.source}
-    days = sorted(day for one in kept.articles() if (day := one.day))
+    sources = {one.source for one in kept.articles if one.source}
+    days = sorted(day for one in kept.articles if (day := one.day))
     middle = days[len(days) // 2]
     filters = [
         EVERYTHING,
         *(Filters(sources=(source,)) for source in sources),
-        *(Filters(authors=(author,)) for author in {one.author for one in kept.articles() if one.author}),
+        *(Filters(authors=(author,)) for author in {one.author for one in kept.articles if one.author}),
         *(Filters(sources=(name,)) for name in UNKNOWN if name),
         Filters(sources=tuple(sources)),
         Filters(published_after=middle),
@@ -170,7 +170,7 @@ def test_quotations_are_those_of_the_speaker_the_articles_and_the_filters_asked_
         for one in filters[:3]:
             expected = [each for each in wanted if one.allow(each.article)]
             assert list(corpus.quotations(speaker, filters=one)) == expected
-    some = [article.id for article in kept.articles()][::2]
+    some = [article.id for article in kept.articles][::2]
     expected = [each for each in quoted if each.article.id in some]
     assert list(corpus.quotations(article_ids=[*some, *UNKNOWN])) == expected
     assert list(corpus.quotations(article_ids=[])) == []
@@ -198,7 +198,7 @@ def test_what_is_read_bit_by_bit_may_be_read_beside_others(kept: Kept) -> None:
 
 def test_threads_may_share_a_generation(kept: Kept) -> None:
     corpus = kept.generation.corpus
-    expected = {passage.row: (passage, article) for passage, article in kept.passages()}
+    expected = {passage.row: (passage, article) for passage, article in kept.passages}
 
     def read(row: int) -> bool:
         ((passage, article),) = corpus.read([row])
@@ -209,7 +209,7 @@ def test_threads_may_share_a_generation(kept: Kept) -> None:
 
 
 def test_texts_that_no_field_of_a_database_holds_whole_come_back_whole(kept: Kept) -> None:
-    sizes = [len(passage.text.encode()) for passage, _ in kept.passages()]
+    sizes = [len(passage.text.encode()) for passage, _ in kept.passages]
     assert (max(sizes) > 1 << 16) == (kept.name == "made")
     if kept.name == "made":
         for name, part in (("long", LONG_WORD), ("wide", "🚢🚢"), (HOSTILE_ID, "the well")):
