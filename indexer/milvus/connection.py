@@ -316,9 +316,7 @@ class Connection:
         try:
             from pymilvus import MilvusClient  # noqa: PLC0415
         except ImportError as error:
-            raise UsageError(
-                "milvus_uri is set; run: pip install 'dateline[milvus]', or unset it"
-            ) from error
+            raise UsageError("milvus_uri is set; run: pip install 'dateline[milvus]', or unset it") from error
         # It writes each error with its trace, and so what was asked; we say it once, where it belongs.
         logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
         if self._ca and not self._ca.is_file():

@@ -25,12 +25,14 @@ def write(path: Path, frequencies: Mapping[str, int], facts: Mapping[str, int]) 
     storage.make_folders(path.parent)
     beside = path.with_name(f".{path.name}.new")
     storage.remove(beside)
-    with storage.written_by("SQLite", beside, sqlite3.OperationalError):
-        with closing(sqlite3.connect(beside, isolation_level=None)) as db:
-            db.executescript(f"{_SCHEMA} BEGIN;")
-            db.executemany("INSERT INTO word VALUES (?, ?)", sorted(frequencies.items()))
-            db.executemany("INSERT INTO fact VALUES (?, ?)", {"format": _FORMAT, **facts}.items())
-            db.execute("COMMIT")
+    with (
+        storage.written_by("SQLite", beside, sqlite3.OperationalError),
+        closing(sqlite3.connect(beside, isolation_level=None)) as db,
+    ):
+        db.executescript(f"{_SCHEMA} BEGIN;")
+        db.executemany("INSERT INTO word VALUES (?, ?)", sorted(frequencies.items()))
+        db.executemany("INSERT INTO fact VALUES (?, ?)", {"format": _FORMAT, **facts}.items())
+        db.execute("COMMIT")
     storage.sync(beside)
     storage.rename(beside, path)
     storage.sync(path.parent)
@@ -51,7 +53,9 @@ class Frequencies:
                 raise KeyError
             self._passages = self.facts["passages"]
         except (sqlite3.Error, KeyError) as error:
-            raise DamagedError(f"{path}: holds no words of this version; run: dateline index publish") from error
+            raise DamagedError(
+                f"{path}: holds no words of this version; run: dateline index publish"
+            ) from error
         self._found = lru_cache(_AT_HAND)(self._look_up)
 
     def rarity(self, word: str) -> float:

@@ -42,7 +42,7 @@ class MilvusGeneration:
         """
         if generation_id not in folder.published():
             raise NoIndexError(
-                f"{folder.path}: has not the manifest and the words of generation {generation_id}, which Milvus "
+                f"{folder.path}: has no manifest and words of generation {generation_id}, which Milvus "
                 f"has; copy them and its encoder from where it was built, the words last, or {_PUBLISH}"
             )
         with ExitStack() as opened:
@@ -53,7 +53,8 @@ class MilvusGeneration:
             frequencies = Frequencies(folder.words(generation_id))
             opened.callback(frequencies.close)
             passages, articles = (
-                schema.collection_of(alias, generation_id, part) for part in (schema.PASSAGES, schema.ARTICLES)
+                schema.collection_of(alias, generation_id, part)
+                for part in (schema.PASSAGES, schema.ARTICLES)
             )
             fields = connection.fields(passages)
             for name in (passages, articles):

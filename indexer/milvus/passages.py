@@ -231,5 +231,3 @@ def _ranked(hits: Sequence[Hit], k: int) -> tuple[Rows, Scores]:
     scores = np.array([hit.score for hit in hits], np.float32)
     best = np.lexsort((rows, -scores))[: min(k, MOST_FOUND)]
     return rows[best], scores[best]
-
-

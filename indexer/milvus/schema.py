@@ -195,7 +195,11 @@ def pieces(kind: int, key: int, content: object, **columns: int) -> list[Entity]
 
 def size(entity: Entity) -> int:
     """About how many bytes of a message an entity takes."""
-    return 128 + sum(len(value) * (4 if isinstance(value, np.ndarray) else 1) for value in entity.values() if not isinstance(value, int))
+    return 128 + sum(
+        len(value) * (4 if isinstance(value, np.ndarray) else 1)
+        for value in entity.values()
+        if not isinstance(value, int)
+    )
 
 
 PIECE_FIELDS = ("kind", "key", "article", "piece", "pieces", "content")
