@@ -336,7 +336,7 @@ class Connection:
 
         where = f"{self.uri}: Milvus"
         if isinstance(error, grpc.RpcError):
-            code = error.code()
+            code: grpc.StatusCode = error.code()
             if code in {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED}:
                 return UsageError(f"{where} refuses us ({error.details()}); mend milvus_token")
             if code is grpc.StatusCode.INVALID_ARGUMENT:
