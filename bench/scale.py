@@ -36,6 +36,7 @@ from start import resident_mb
 
 from indexer.encoder import Encoder, export, locate
 from indexer.folder import IndexFolder
+from indexer.lateinteraction import Codes, coded
 from indexer.local.columns import Columns
 from indexer.local.corpus import Corpus, CorpusWriter
 from indexer.local.fulltext import FullTextWriter
@@ -49,7 +50,6 @@ from indexer.local.generation import (
     LocalGeneration,
     LocalIndex,
 )
-from indexer.lateinteraction import Codes, coded
 from indexer.local.tokenvectors import TokenVectorWriter
 from indexer.local.vectors import VectorIndex, VectorWriter
 from indexer.models import Filters, Mask, Vector, Vectors

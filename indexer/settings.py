@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ArticleField = Literal["id", "text", "title", "published", "source", "author", "language", "url", "seen"]
+DEFAULT_COLLECTION = "default"
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 
@@ -64,3 +65,8 @@ class IndexSettings(BaseSettings):
     milvus_timeout_s: Annotated[
         float, Field(gt=0, le=600, description="seconds after which a question to it is given up")
     ] = 5.0
+
+    @property
+    def collection(self) -> str:
+        """The name under which the index is served."""
+        return DEFAULT_COLLECTION

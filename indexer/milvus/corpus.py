@@ -98,10 +98,14 @@ class Document:
 
 
 def _quotation(
-    place: Places, speaker: str | None, speaker_place: Places | None, cue: Places | None, direct: bool  # noqa: FBT001
+    place: Places, speaker: str | None, speaker_place: Places | None, cue: Places | None, direct: bool
 ) -> Quotation:
     return Quotation(
-        Span(*place), speaker, Span(*speaker_place) if speaker_place else None, Span(*cue) if cue else None, direct
+        Span(*place),
+        speaker,
+        Span(*speaker_place) if speaker_place else None,
+        Span(*cue) if cue else None,
+        direct,
     )
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from indexer.errors import DamagedError
 from indexer.folder import IndexFolder
-from indexer.local.generation import LocalGeneration, LocalIndex
 from indexer.lateinteraction import Codes, coded
+from indexer.local.generation import LocalGeneration, LocalIndex
 from indexer.local.tokenvectors import TokenVectorIndex, TokenVectorWriter
 from indexer.models import Scores, TokenVectors
 from indexer.passages import encoded_text
