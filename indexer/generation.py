@@ -239,3 +239,11 @@ class Index(Protocol):
 
         `warn` is told of each generation refused. Raises NoIndexError where none is left.
         """
+
+    def roll_back(self, generation_id: str | None, command: str) -> str:
+        """Has the generation before the current one served, or the one that is asked for, once it is found
+        whole; returns its id. `command` is who does so.
+
+        Raises NoIndexError where there is none before, DamagedError where it is not whole, UsageError where
+        it is not there, LockedError where another process writes.
+        """

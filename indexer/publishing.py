@@ -56,7 +56,7 @@ class Publisher:
             if not self._is_whole(current):
                 with LocalGeneration(self._folder, current) as generation:
                     self._write(generation, progress)
-            self._connection.point(self.alias, self._collection(current, schema.PASSAGES))
+            self._connection.point(self.alias, schema.collections_of(self.alias, current)[0])
             self.collect(keep)
             self._folder.collect(keep)
         return current
@@ -84,9 +84,6 @@ class Publisher:
                 self._connection.drop(name)
         return doomed
 
-    def _collection(self, generation_id: str, part: str) -> str:
-        return schema.collection_of(self.alias, generation_id, part)
-
     def _is_whole(self, generation_id: str) -> bool:
         """Whether a generation was published to its end, and is still there."""
         if generation_id not in self._folder.published():
@@ -94,19 +91,17 @@ class Publisher:
         with closing(Words(self._folder.words(generation_id))) as words:
             facts = words.facts
         there = self._connection.collections()
-        for part, wanted in ((schema.PASSAGES, "passages"), (schema.ARTICLES, "documents")):
-            name = self._collection(generation_id, part)
+        names = schema.collections_of(self.alias, generation_id)
+        for name, wanted in zip(names, (facts["passages"], facts["documents"]), strict=True):
             if name not in there:
                 return False
             self._connection.load(name)
-            if self._connection.count(name, strong=True) != facts[wanted]:
+            if self._connection.count(name, strong=True) != wanted:
                 return False
         return True
 
     def _write(self, generation: LocalGeneration, progress: Progress) -> None:
-        passages, articles = (
-            self._collection(generation.id, part) for part in (schema.PASSAGES, schema.ARTICLES)
-        )
+        passages, articles = schema.collections_of(self.alias, generation.id)
         reading = _Reading(generation)
         words = self._connection.has_words()
         if not words:

@@ -141,6 +141,11 @@ class Served:
             self._exchange(generation)
             log.info("serving generation %s", generation.id)
 
+    def roll_back(self, generation_id: str | None, command: str) -> None:
+        """Serves the generation before, or the one that is asked for. Raises what the index's does."""
+        self._index.roll_back(generation_id, command)
+        self.refresh()
+
     def scrub(self) -> None:
         """Compares one more file of a large generation, which was not compared before it was served. Where it
         is damaged, the best other generation is served, or none."""

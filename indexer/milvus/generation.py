@@ -4,13 +4,13 @@ Of the index folder, which other machines share or have a copy of, it takes a ge
 encoder, and its words (published/ID.words); everything else comes from Milvus.
 """
 
-from collections.abc import Callable, Collection
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Mapping
+from contextlib import ExitStack, closing
 from types import TracebackType
 from typing import Self
 
 from indexer.encoder import Encoder
-from indexer.errors import DamagedError, NoIndexError
+from indexer.errors import DamagedError, NoIndexError, UsageError
 from indexer.folder import IndexFolder
 from indexer.milvus import schema
 from indexer.milvus.connection import Connection
@@ -52,21 +52,10 @@ class MilvusGeneration:
             self.encoder = encoder if encoder and encoder.facts == stored.facts else stored
             words = Words(folder.words(generation_id))
             opened.callback(words.close)
-            passages, articles = (
-                schema.collection_of(alias, generation_id, part)
-                for part in (schema.PASSAGES, schema.ARTICLES)
-            )
+            passages, articles = schema.collections_of(alias, generation_id)
             fields = connection.fields(passages)
-            for name in (passages, articles):
-                connection.check_loaded(name)
             facts = words.facts
-            found = {
-                passages: (connection.count(passages), facts["passages"]),
-                articles: (connection.count(articles), facts["documents"]),
-            }
-            for name, (there, wanted) in found.items():
-                if there != wanted:
-                    raise DamagedError(f"{name}: holds {there:,} of {wanted:,} entities; {_PUBLISH}")
+            _check_whole(connection, {passages: facts["passages"], articles: facts["documents"]})
             self.columns = Columns(connection, passages)
             self.vectors = VectorSearch(connection, passages, self.columns, self.encoder.facts.dimension)
             self.fulltext = FullText(
@@ -115,6 +104,16 @@ class MilvusGeneration:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _check_whole(connection: Connection, wanted: Mapping[str, int]) -> None:
+    """Raises DamagedError or NoIndexError where a collection has not as many entities as it should have."""
+    for name, count in wanted.items():
+        connection.check_loaded(name)
+        # The newest state: who searches may be some seconds behind it.
+        there = connection.count(name, strong=True)
+        if there != count:
+            raise DamagedError(f"{name}: holds {there:,} of {count:,} entities; {_PUBLISH}")
 
 
 class MilvusIndex:
@@ -175,3 +174,25 @@ class MilvusIndex:
                 warn(f"generation {candidate} is refused: {error}")
                 refused = refused or error
         raise refused or NoIndexError(f"{self}: nothing is published; run: dateline index build PATH…")
+
+    def roll_back(self, generation_id: str | None, command: str) -> str:
+        """As for any index. The folder's own current generation becomes the same: what is built next starts
+        from it."""
+        ids = self.ids()
+        target = generation_id
+        if target is None:
+            current = self.current()
+            earlier = [name for name in ids if current and name < current]
+            if not earlier:
+                raise NoIndexError(f"{self}: there is no generation before {current}")
+            target = earlier[-1]
+        elif target not in ids:
+            raise UsageError(f"{target}: no such generation; there are {', '.join(ids)}", param="generation")
+        with closing(Words(self._folder.words(target))) as words:
+            facts = words.facts
+        passages, articles = schema.collections_of(self._alias, target)
+        _check_whole(self._connection, {passages: facts["passages"], articles: facts["documents"]})
+        with self._folder.writing(command):
+            self._folder.switch(target)
+            self._connection.point(self._alias, passages)
+        return target

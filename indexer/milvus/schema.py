@@ -52,6 +52,12 @@ def collection_of(alias: str, generation_id: str, part: str) -> str:
     return f"{alias}_{generation_id.replace('-', '_')}_{part}"
 
 
+def collections_of(alias: str, generation_id: str) -> tuple[str, str]:
+    """The collections of a generation: its passages, which the alias names, and its articles."""
+    passages, articles = (collection_of(alias, generation_id, part) for part in (PASSAGES, ARTICLES))
+    return passages, articles
+
+
 def generation_of(alias: str, collection: str) -> str | None:
     """The generation that a collection belongs to; None where it is none of this alias."""
     if not collection.startswith(alias):
