@@ -49,7 +49,9 @@ def findings(settings: Settings) -> Iterator[Finding]:
     busy = f"{settings.workers} workers, {settings.cores} cores each"
     yield Finding("dateline", True, f"{version('dateline')} on Python {python}, {busy}")
     for path in settings.folders().values():
-        yield from _index(IndexFolder(path))
+        # What serves from Milvus may have a copy of a few files alone.
+        if not settings.milvus_uri or IndexFolder(path).current():
+            yield from _index(IndexFolder(path))
     yield from _milvus(settings)
     yield _model(settings)
     yield from _extras(settings)
