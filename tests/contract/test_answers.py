@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from indexer.errors import UsageError
 from indexer.models import Filters
 from service.answering import answer
 from service.asking import Asked, understand
@@ -13,10 +14,11 @@ from service.evaluation import measure, rank, read_judged
 from service.evidence import holder
 from service.faceting import facets
 from service.quoting import QuotesQuery, most_quoted, quotes
-from service.retrieval import SearchQuery, also_in, search
+from service.retrieval import Mode, Rescoring, SearchQuery, also_in, search
 from tests.conftest import QUESTIONS
 from tests.contract.conftest import Kept
 
+MODES: list[Mode] = ["hybrid", "dense"]
 MADE = ["What will the repairs of the roof cost?", "Who said it was luck?", "How many boats are at the quay?"]
 PREFERENCES = [
     SearchQuery("What will the bridge cost?", newest=True),
@@ -117,3 +119,16 @@ def test_measured_it_is_as_good_as_the_folder(kept: Kept, tmp_path: Path) -> Non
             measure(judged.qrels, rank(one, judged, query).run) for one in (kept.generation, kept.local)
         )
         assert ours == pytest.approx(theirs, abs=0.01)
+
+
+def test_where_words_cannot_be_ranked_by_vectors_are_and_who_asks_for_words_is_told(kept: Kept) -> None:
+    if kept.words:
+        pytest.skip("this backend ranks by words")
+    for text in kept.questions[:5]:
+        by_both, by_vectors = (
+            search(kept.generation, SearchQuery(text, mode=mode, rescoring=Rescoring(0))).hits
+            for mode in MODES
+        )
+        assert by_both == by_vectors
+    with pytest.raises(UsageError, match=r"Milvus.*2\.\d"):
+        search(kept.generation, SearchQuery("bridge", mode="lexical"))
