@@ -84,6 +84,12 @@ class Kept:
         """What it can do of a search by default."""
         return "hybrid" if self.words else "dense"
 
+    @property
+    def close(self) -> float:
+        """How far scores may lie apart. Of few passages it tells that the folder's rarities count for a while
+        what was removed."""
+        return 0.1 if self.name == "made" else 1e-3
+
     @cached_property
     def articles(self) -> list[Article]:
         """Every article, as the folder has it."""

@@ -62,7 +62,7 @@ def test_no_request_fails_or_mixes_generations_while_the_alias_moves(
     def build(number: int) -> str:
         """Builds and publishes an edition by the command line."""
         file = write_edition(index.with_name(f"edition-{number}.jsonl"), number)
-        built = dateline("index", "build", file, "--index", index, "--json")["generation"]
+        built = dateline("index", "build", file, "--index", index, "--json")["id"]
         editions[built] = number
         return built
 
@@ -101,7 +101,7 @@ def test_a_server_that_is_killed_is_said_to_be_away_and_served_from_when_it_is_b
             return service.client.get(PATHS[0]).status_code == status
 
         asking = Asking(service, clients=CLIENTS, until_eof=True, away=True)
-        until(lambda: answers(200), within_s=30)
+        assert all(answers(200) for _ in range(100))
         server.server.kill()
         until(lambda: answers(503), within_s=TIMEOUT_S + DEADLINE_S)
         for path, body in (("/v1/answer", {"query": "How many boats?"}), ("/v1/search", {"query": "boats"})):
@@ -115,7 +115,7 @@ def test_a_server_that_is_killed_is_said_to_be_away_and_served_from_when_it_is_b
         started = time.monotonic() - began
         until(lambda: answers(200), within_s=300)
         recovered = time.monotonic() - began
-        until(lambda: answers(200), within_s=5)
+        assert all(answers(200) for _ in range(100))
         told = asking.end()
     longest = max(told["away_ms"]) / 1000
     tell(
