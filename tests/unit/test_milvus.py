@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.errors import DamagedError, UnreachableError
@@ -32,6 +32,7 @@ HOSTILE = [
 ]
 
 
+@settings(max_examples=50)
 @given(NAMES, NAMES)
 def test_no_two_collections_share_an_alias_and_none_is_named_like_a_generation_of_another(
     one: str, other: str
@@ -66,7 +67,8 @@ def test_no_filter_is_no_condition_and_one_day_leaves_out_the_undated() -> None:
     assert wanted.startswith(f"day >= {schema.UNDATED + 1} and ")
 
 
-@given(st.text(), st.integers(0, 200_000))
+@settings(max_examples=20)
+@given(st.text(), st.integers(0, 100_000))
 def test_a_document_of_any_length_is_whole_again_from_its_pieces_in_any_order(text: str, length: int) -> None:
     noise = np.random.default_rng(length).bytes(length).hex()  # which does not shrink
     content = [text, noise, None, 3]
