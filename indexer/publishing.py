@@ -151,16 +151,15 @@ class Publisher:
                 )
             self._connection.drop(collection)
             found = set()
+        self._connection.create(collection, fields, exact=exact)
         if found:
             self._connection.load(collection)
-        else:
-            self._connection.create(collection, fields, exact=exact)
         return bool(found)
 
     def _complete(self, collection: str, wanted: int) -> None:
         """Waits until all is in segments that stay and every searcher sees it: the newest state is asked
         for first, which each of them then has."""
-        self._connection.flush(collection)
+        self._connection.settle(collection)
         self._connection.load(collection)
         found = self._connection.count(collection, strong=True), self._connection.count(collection)
         if found != (wanted, wanted):
