@@ -51,7 +51,8 @@ def test_the_first_ten_for_every_question_are_those_of_the_folder(kept: Kept) ->
     for text in kept.questions if kept.name == "seeds" else MADE:
         asked = Asked(SearchQuery(text, mode=kept.mode))
         query = understand(kept.local, asked).query
-        assert understand(kept.generation, asked).query == query
+        if kept.words:  # by which the days of events are found
+            assert understand(kept.generation, asked).query == query
         check_alike(kept, query)
 
 
@@ -94,7 +95,7 @@ def test_quotes_of_everybody_and_on_everything_are_those_of_the_folder(kept: Kep
     ]
     for query in queries:
         assert quotes(ours, query) == quotes(theirs, query)
-    for topic in ("bridge cost", "boats at the quay"):
+    for topic in ("bridge cost", "boats at the quay") if kept.words else ():
         for speaker in (None, speakers.found[0].asked):
             query = QuotesQuery(speaker=speaker, topic=topic, filters=Filters(date(2020, 1, 1)))
             found, expected = quotes(ours, query), quotes(theirs, query)
@@ -116,7 +117,8 @@ def test_measured_it_is_as_good_as_the_folder(kept: Kept, tmp_path: Path) -> Non
         judged = read_judged(QUESTIONS, tmp_path)
         query = SearchQuery("", mode=kept.mode)
         ours, theirs = (
-            measure(judged.qrels, rank(one, judged, query).run) for one in (kept.generation, kept.local)
+            measure(judged.qrels, rank(one, judged, query, interpreted=kept.words).run)
+            for one in (kept.generation, kept.local)
         )
         assert ours == pytest.approx(theirs, abs=0.01)
 

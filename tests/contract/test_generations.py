@@ -63,7 +63,9 @@ class Editions:
 
 
 def dense(query: SearchQuery) -> SearchQuery:
-    return SearchQuery(query.text, query.limit, mode="dense", group_by=query.group_by, collapse=query.collapse)
+    return SearchQuery(
+        query.text, query.limit, mode="dense", group_by=query.group_by, collapse=query.collapse
+    )
 
 
 @pytest.fixture

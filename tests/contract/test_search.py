@@ -17,7 +17,12 @@ from indexer.words import days_asked, days_told, query_terms, stems
 from tests.contract.collection import NAMES
 from tests.contract.conftest import Kept
 
-QUESTIONS = ["What will the bridge cost?", "How many boats are at the quay?", "storm roof swimming hall", "crane"]
+QUESTIONS = [
+    "What will the bridge cost?",
+    "How many boats are at the quay?",
+    "storm roof swimming hall",
+    "crane",
+]
 UNKNOWN = ["Nobody's Paper", '" or source != "', "%", "\\", "'"]
 AFTER, BEFORE = date(2020, 1, 1), date(2027, 1, 1)
 
@@ -141,7 +146,7 @@ def test_vectors_are_those_of_the_rows_in_their_order(kept: Kept) -> None:
 def test_searches_side_by_side_find_what_they_find_alone(kept: Kept) -> None:
     def found(question: str) -> list[int]:
         vector = kept.generation.encoder.encode_query(question).vector
-        rows = kept.generation.vectors.search(vector, 5)[0].tolist()
+        rows: list[int] = kept.generation.vectors.search(vector, 5)[0].tolist()
         if kept.words:
             rows += kept.generation.fulltext.search(query_terms(question), 5, EVERYTHING)[0].tolist()
         return rows
@@ -205,9 +210,7 @@ def test_words_that_are_nowhere_find_nothing(worded: Kept) -> None:
 
 def test_a_rare_word_counts_more_than_a_common_one_and_often_more_than_once(worded: Kept) -> None:
     """The first passages are those that BM25 puts first, by its own formula."""
-    texts = {
-        passage.row: stems(encoded_text(article, passage.span)) for passage, article in worded.passages
-    }
+    texts = {passage.row: stems(encoded_text(article, passage.span)) for passage, article in worded.passages}
     average = sum(map(len, texts.values())) / len(texts)
     for question in worded.questions[::4]:
         terms = query_terms(question)
