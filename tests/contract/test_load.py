@@ -1,4 +1,4 @@
-"""A service over a Milvus server under load: no switch is noticed, and a server that dies is said to be away."""
+"""A service over a Milvus server under load: switches go unnoticed, and one that dies is said to be away."""
 
 import json
 import subprocess
