@@ -305,9 +305,24 @@ class Connection:
         if secure and self._ca:
             secure = {**secure, "server_pem_path": str(self._ca)}
         try:
-            return MilvusClient(self.uri, token=self._token, timeout=self._timeout_s, **secure)
+            client = MilvusClient(
+                self.uri,
+                token=self._token,
+                timeout=self._timeout_s,
+                # It is noticed within a second that a server is back, not within the two minutes of gRPC's.
+                grpc_options={
+                    "grpc.min_reconnect_backoff_ms": 200,
+                    "grpc.initial_reconnect_backoff_ms": 200,
+                    "grpc.max_reconnect_backoff_ms": 1000,
+                },
+                **secure,
+            )
         except Exception as error:
             raise self._told(error) from error
+        # gRPC connects again by itself. pymilvus would make a new channel for each thread that fails, one
+        # after the other under one lock, and who came last would wait for them all.
+        client._handler._on_rpc_error = lambda _: False  # noqa: SLF001
+        return client
 
     def _told(self, error: Any) -> Any:  # noqa: ANN401  pymilvus's
         """What to raise instead of an error of pymilvus's; itself where it is a mistake of ours."""

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import date
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from indexer import storage
@@ -46,7 +46,6 @@ class Vocabulary:
         self.passages = 0
         self._holding: Counter[str] = Counter()
         self._words = self._days = 0  # in all passages
-        self._numbers: dict[str, int] = {}
 
     def count(self, stems: Sequence[str], mentioned: Iterable[Days]) -> None:
         """Counts a passage's words and the days that it speaks of."""
@@ -60,17 +59,17 @@ class Vocabulary:
         """What a passage has of each word, once all passages are counted."""
         days = _told(mentioned)
         fields = ((Counter(stems), len(stems), self._words), (dict.fromkeys(days, 1), len(days), self._days))
+        numbers = self._numbers
         found: Sparse = {}
         for counts, length, whole in fields:
             norm = _K1 * (1 - _B + _B * _rounded(length) * self.passages / max(whole, 1))
             for word, often in counts.items():
-                found[self._number(word)] = often * (_K1 + 1) / (often + norm)
+                found[numbers[word]] = often * (_K1 + 1) / (often + norm)
         return found
 
-    def _number(self, word: str) -> int:
-        if not self._numbers:
-            self._numbers = {word: number for number, word in enumerate(sorted(self._holding))}
-        return self._numbers[word]
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {word: number for number, word in enumerate(sorted(self._holding))}
 
     def write(self, path: Path, facts: Mapping[str, int]) -> None:
         """Writes the file, which has its name when it is whole; one that is there is replaced."""
@@ -82,7 +81,7 @@ class Vocabulary:
             closing(sqlite3.connect(beside, isolation_level=None)) as db,
         ):
             db.executescript(f"{_SCHEMA} BEGIN;")
-            held = ((word, self._number(word), self._holding[word]) for word in sorted(self._holding))
+            held = ((word, number, self._holding[word]) for word, number in self._numbers.items())
             db.executemany("INSERT INTO word VALUES (?, ?, ?)", held)
             known = {"format": _FORMAT, "passages": self.passages, **facts}
             db.executemany("INSERT INTO fact VALUES (?, ?)", known.items())
