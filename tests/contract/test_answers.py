@@ -124,14 +124,12 @@ def test_measured_it_is_as_good_as_the_folder(kept: Kept, tmp_path: Path) -> Non
         assert ours == pytest.approx(theirs, abs=0.01)
 
 
-def test_where_words_cannot_be_ranked_by_vectors_are_and_who_asks_for_words_is_told(kept: Kept) -> None:
-    if kept.words:
-        pytest.skip("this backend ranks by words")
-    for text in kept.questions[:5]:
+def test_where_words_cannot_be_ranked_by_vectors_are_and_who_asks_for_words_is_told(wordless: Kept) -> None:
+    for text in wordless.questions[:5]:
         by_both, by_vectors = (
-            search(kept.generation, SearchQuery(text, mode=mode, rescoring=Rescoring(0))).hits
+            search(wordless.generation, SearchQuery(text, mode=mode, rescoring=Rescoring(0))).hits
             for mode in MODES
         )
         assert by_both == by_vectors
     with pytest.raises(UsageError, match=r"Milvus.*2\.\d"):
-        search(kept.generation, SearchQuery("bridge", mode="lexical"))
+        search(wordless.generation, SearchQuery("bridge", mode="lexical"))

@@ -173,13 +173,6 @@ class CutOff(Connection):
         return super()._write(ask)
 
 
-@pytest.fixture
-def milvus(backend: Backend) -> Milvus:
-    if not isinstance(backend, Milvus):
-        pytest.skip("the folder is published in one step")
-    return backend
-
-
 def test_what_is_published_in_part_is_never_served_and_goes_on_where_it_was_cut_off(
     milvus: Milvus, editions: Editions, tell: Tell
 ) -> None:

@@ -180,13 +180,6 @@ def holding(kept: Kept, terms: Sequence[str], asked: Sequence[tuple[date, date]]
     }
 
 
-@pytest.fixture
-def worded(kept: Kept) -> Kept:
-    if not kept.words:
-        pytest.skip("this backend does not rank by words")
-    return kept
-
-
 @pytest.mark.parametrize("question", [*QUESTIONS, "the", "ferry crowns daughter of the captain", "新聞 عكاظ"])
 def test_words_find_all_that_hold_one_of_them_and_pass_the_best_first(worded: Kept, question: str) -> None:
     terms = query_terms(question)
