@@ -118,8 +118,8 @@ class Milvus:
 
     @contextmanager
     def client(self) -> Iterator[Any]:
-        """pymilvus itself, for what Dateline never does."""
-        from pymilvus import MilvusClient
+        """A client of its own, for what Dateline never does."""
+        from pymilvus import MilvusClient  # noqa: PLC0415  not installed everywhere
 
         client = MilvusClient(self.uri, token=self.token)
         try:

@@ -119,4 +119,6 @@ def _first_edition() -> Iterable[Record]:
 def _second_edition() -> Iterable[Record]:
     yield _record("changing", "The ferry costs 5 crowns. It sails hourly.", "2025-03-01", source="Echo")
     yield _record("late", STORM, "2024-02-14", source="Late News")
-    yield _record("new", "The lighthouse was sold on 2 January 2026 to a painter.", "2026-02-03", source="Echo")
+    yield _record(
+        "new", "The lighthouse was sold on 2 January 2026 to a painter.", "2026-02-03", source="Echo"
+    )

@@ -21,7 +21,7 @@ from indexer.local.generation import LocalGeneration, LocalIndex
 from indexer.models import Article, Passage
 from service.retrieval import Mode
 from tests.conftest import QUESTIONS
-from tests.contract.backends import BACKENDS, Backend, index_of
+from tests.contract.backends import BACKENDS, Backend, Milvus, index_of
 from tests.contract.collection import build_made
 
 Tell = Callable[[str], None]
@@ -37,6 +37,28 @@ def _asked(config: pytest.Config) -> list[str]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "backend" in metafunc.fixturenames:
         metafunc.parametrize("backend", _asked(metafunc.config), scope="session", indirect=True)
+
+
+# What a fixture is about, other backends have not: the tests that ask for it are left out there.
+_ABOUT = {
+    "milvus": {"lite", "server", "uri"},
+    "server": {"server"},
+    "worded": {"local", "lite", "uri"},
+    "wordless": {"server", "uri"},
+}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left_out = [
+        item
+        for item in items
+        if isinstance(item, pytest.Function)
+        and hasattr(item, "callspec")
+        and (backend := item.callspec.params.get("backend"))
+        and any(backend not in about for name, about in _ABOUT.items() if name in item.fixturenames)
+    ]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -116,6 +138,26 @@ def kept(request: pytest.FixtureRequest, backend: Backend) -> Iterator[Kept]:
         index_of(backend, folder, name).open_best(pytest.fail, encoder=local.encoder) as generation,
     ):
         yield Kept(request.param, generation, local, backend.words)
+
+
+@pytest.fixture
+def worded(kept: Kept) -> Kept:
+    if not kept.words:
+        pytest.skip("this Milvus does not rank by words")
+    return kept
+
+
+@pytest.fixture
+def wordless(kept: Kept) -> Kept:
+    if kept.words:
+        pytest.skip("this Milvus ranks by words")
+    return kept
+
+
+@pytest.fixture
+def milvus(backend: Backend) -> Milvus:
+    assert isinstance(backend, Milvus)
+    return backend
 
 
 @pytest.fixture

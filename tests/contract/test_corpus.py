@@ -1,4 +1,4 @@
-"""The articles, their passages and what was found in them: whole, in order, and the same wherever they are."""
+"""The articles, their passages and what was found in them: whole, in order, the same wherever they are."""
 
 import random
 from collections import Counter

@@ -14,7 +14,7 @@ from service.evaluation import Ranked, index_of, measure, rank, read_judged
 from service.retrieval import Mode, SearchQuery
 from tests.conftest import ROOT
 from tests.contract import backends
-from tests.contract.backends import Backend, Milvus
+from tests.contract.backends import Milvus
 from tests.contract.conftest import Tell, unique
 
 WORK = ROOT / "index-eval"  # as `make quality` has it: it takes minutes to encode once
@@ -22,19 +22,17 @@ COLLECTION = "newsquiz"
 MEASURE = "nDCG@10"
 
 
-def test_it_ranks_as_well_as_the_folder(backend: Backend, tell: Tell) -> None:
-    if not isinstance(backend, Milvus):
-        pytest.skip("the folder is what the others are compared with")
+def test_it_ranks_as_well_as_the_folder(milvus: Milvus, tell: Tell) -> None:
     pytest.importorskip("ir_measures")
     folder = Path(os.environ.get("DATELINE_EVAL") or ROOT.parent / "shared" / "eval") / COLLECTION
     if not folder.is_dir():
         pytest.skip(f"{folder} is not there: DATELINE_EVAL")
     judged = read_judged(folder, WORK)
     name = unique(COLLECTION)
-    modes: list[Mode] = ["hybrid", "lexical", "dense"] if backend.words else ["dense"]
+    modes: list[Mode] = ["hybrid", "lexical", "dense"] if milvus.words else ["dense"]
     with index_of(judged, WORK, Recipe(DEFAULT_MODEL, 200, 2, ()), Plain(sys.stderr)) as local:
-        backend.publish(IndexFolder(WORK / COLLECTION).path, name)
-        with backends.index_of(backend, WORK / COLLECTION, name).open_best(
+        milvus.publish(IndexFolder(WORK / COLLECTION).path, name)
+        with backends.index_of(milvus, WORK / COLLECTION, name).open_best(
             pytest.fail, encoder=local.encoder
         ) as generation:
             assert generation.id == local.id

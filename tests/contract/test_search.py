@@ -17,7 +17,12 @@ from indexer.words import days_asked, days_told, query_terms, stems
 from tests.contract.collection import NAMES
 from tests.contract.conftest import Kept
 
-QUESTIONS = ["What will the bridge cost?", "How many boats are at the quay?", "storm roof swimming hall", "crane"]
+QUESTIONS = [
+    "What will the bridge cost?",
+    "How many boats are at the quay?",
+    "storm roof swimming hall",
+    "crane",
+]
 UNKNOWN = ["Nobody's Paper", '" or source != "', "%", "\\", "'"]
 AFTER, BEFORE = date(2020, 1, 1), date(2027, 1, 1)
 
@@ -141,7 +146,7 @@ def test_vectors_are_those_of_the_rows_in_their_order(kept: Kept) -> None:
 def test_searches_side_by_side_find_what_they_find_alone(kept: Kept) -> None:
     def found(question: str) -> list[int]:
         vector = kept.generation.encoder.encode_query(question).vector
-        rows = kept.generation.vectors.search(vector, 5)[0].tolist()
+        rows: list[int] = kept.generation.vectors.search(vector, 5)[0].tolist()
         if kept.words:
             rows += kept.generation.fulltext.search(query_terms(question), 5, EVERYTHING)[0].tolist()
         return rows
@@ -175,13 +180,6 @@ def holding(kept: Kept, terms: Sequence[str], asked: Sequence[tuple[date, date]]
     }
 
 
-@pytest.fixture
-def worded(kept: Kept) -> Kept:
-    if not kept.words:
-        pytest.skip("this backend does not rank by words")
-    return kept
-
-
 @pytest.mark.parametrize("question", [*QUESTIONS, "the", "ferry crowns daughter of the captain", "新聞 عكاظ"])
 def test_words_find_all_that_hold_one_of_them_and_pass_the_best_first(worded: Kept, question: str) -> None:
     terms = query_terms(question)
@@ -205,9 +203,7 @@ def test_words_that_are_nowhere_find_nothing(worded: Kept) -> None:
 
 def test_a_rare_word_counts_more_than_a_common_one_and_often_more_than_once(worded: Kept) -> None:
     """The first passages are those that BM25 puts first, by its own formula."""
-    texts = {
-        passage.row: stems(encoded_text(article, passage.span)) for passage, article in worded.passages
-    }
+    texts = {passage.row: stems(encoded_text(article, passage.span)) for passage, article in worded.passages}
     average = sum(map(len, texts.values())) / len(texts)
     for question in worded.questions[::4]:
         terms = query_terms(question)
