@@ -275,7 +275,8 @@ def _serve(
         serving = server(app, settings.patience_s, app.state.dateline.hurry)
     finally:
         loading.join()
-    if not may_be_missing:
+    # Milvus may be away for a moment: it is waited for, as the requests are told.
+    if not may_be_missing and not settings.milvus_uri:
         _must_serve(settings, collections)
     serving.run(sockets=[listening])
 
@@ -411,7 +412,11 @@ def _shown(value: object) -> str:
 def _must_be_there(settings: Settings) -> None:
     """Raises NoIndexError where something that is to be served holds no index."""
     for path in settings.folders().values():
-        IndexFolder(path).candidates()
+        folder = IndexFolder(path)
+        if not settings.milvus_uri:
+            folder.candidates()
+        elif not folder.published():
+            raise NoIndexError(f"{path}: nothing of it is published; run: dateline index build PATH…")
 
 
 def _keep_one_heap() -> None:

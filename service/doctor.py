@@ -20,6 +20,7 @@ from indexer.errors import DamagedError, DatelineError, UsageError
 from indexer.folder import IndexFolder, Manifest
 from indexer.local.generation import LocalIndex
 from service.listening import listening_socket
+from service.opening import indexes
 from service.settings import Settings
 from service.watching.telemetry import wanted as telemetry_wanted
 
@@ -48,7 +49,10 @@ def findings(settings: Settings) -> Iterator[Finding]:
     busy = f"{settings.workers} workers, {settings.cores} cores each"
     yield Finding("dateline", True, f"{version('dateline')} on Python {python}, {busy}")
     for path in settings.folders().values():
-        yield from _index(IndexFolder(path))
+        # What serves from Milvus may have a copy of a few files alone.
+        if not settings.milvus_uri or IndexFolder(path).current():
+            yield from _index(IndexFolder(path))
+    yield from _milvus(settings)
     yield _model(settings)
     yield from _extras(settings)
     yield from _language_model(settings)
@@ -78,6 +82,25 @@ def _index(folder: IndexFolder) -> Iterator[Finding]:
         yield from _leftovers(folder)
     yield from _place(folder)
     yield _space(folder, size)
+
+
+def _milvus(settings: Settings) -> Iterator[Finding]:
+    """What each collection's alias names, and whether that can be served from here."""
+    if not settings.milvus_uri:
+        return
+    for index in indexes(settings).values():
+        refused: list[str] = []
+        try:
+            with index.open_best(refused.append) as generation:
+                served = f"{index} serves {generation.id}"
+                lacking = generation.fulltext.lacking
+            yield Finding(
+                "milvus",
+                not refused and not lacking,
+                "; ".join([*refused, served, *([lacking] if lacking else [])]),
+            )
+        except DatelineError as error:
+            yield Finding("milvus", False, str(error))
 
 
 def _named(folder: IndexFolder) -> Iterator[Finding]:
@@ -184,6 +207,7 @@ def _extras(settings: Settings) -> Iterator[Finding]:
     for asked, package, extra in (
         (settings.llm_base_url and "llm_base_url", "openai", "llm"),
         (settings.reranker and "reranker", "sentence_transformers", "build"),
+        (settings.milvus_uri and "milvus_uri", "pymilvus", "milvus"),
         (telemetry_wanted(), "opentelemetry.sdk", "otel"),
     ):
         if asked and not _installed(package):

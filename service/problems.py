@@ -11,7 +11,14 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from indexer.errors import DatelineError, LockedError, NoIndexError, NotFoundError, UsageError
+from indexer.errors import (
+    DatelineError,
+    LockedError,
+    NoIndexError,
+    NotFoundError,
+    UnreachableError,
+    UsageError,
+)
 from service.schemas.errors import ErrorOut, ProblemOut
 from service.watching.tracing import request_id
 
@@ -24,6 +31,7 @@ _STATUS: tuple[tuple[type[DatelineError], HTTPStatus, str], ...] = (
     (UsageError, HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_value"),
     (LockedError, HTTPStatus.CONFLICT, "index_locked"),
     (NoIndexError, HTTPStatus.SERVICE_UNAVAILABLE, "index_not_ready"),
+    (UnreachableError, HTTPStatus.SERVICE_UNAVAILABLE, "index_unreachable"),
     (DatelineError, HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error"),
 )
 _CODES = {

@@ -160,3 +160,7 @@ class LocalIndex:
                 warn(f"generation {candidate} is refused: {error}")
                 refused = refused or error
         raise refused or NoIndexError(f"{self._folder.path}: holds no index; run: dateline index build PATH…")
+
+    def roll_back(self, generation_id: str | None, command: str) -> str:
+        """As for any index."""
+        return self._folder.roll_back(generation_id, command)

@@ -60,12 +60,9 @@ async def post_rollback(request: Request, asked: RollbackIn) -> AdminCollectionO
     here = state(request)
     served = here.collections[asked.collection]
     try:
-        await asyncio.to_thread(
-            _folder(here, asked.collection).roll_back, asked.generation, "the service's Operate page"
-        )
+        await asyncio.to_thread(served.roll_back, asked.generation, "the service's Operate page")
     except NoIndexError as error:  # what is asked for cannot be served; what is served goes on
         return problem(HTTPStatus.CONFLICT, str(error), code="not_servable", param="generation")
-    await asyncio.to_thread(served.refresh)
     return await _collection(here, asked.collection)
 
 
