@@ -16,7 +16,7 @@
 #
 # A digest holds the base to its bytes: docker build --build-arg BASE=python:3.11.7-slim-bookworm@sha256:… .
 #
-# For more than one machine (docs/scale.md) it has the clients of language models and of collectors as well:
+# For more than one machine (docs/scale.md) it has the clients of Milvus, of language models and of collectors as well:
 #
 #   docker build --build-arg LOCK=requirements-cluster.lock -t dateline .
 #

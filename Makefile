@@ -25,7 +25,13 @@ DEPLOY_VENV ?= .venv-deploy
 LOCK := $(SUPPLY_VENV)/bin/uv pip compile --quiet --generate-hashes --no-annotate --python-version 3.11 \
     --custom-compile-command 'make lock'
 # What the image has beside, where it is built for more than one machine.
-CLUSTER := llm otel
+CLUSTER := llm milvus otel
+# Milvus has one for its servers, which listen on every address that they find: so they are tried in a network
+# of their own. A cluster that is there is tried instead where it is named: MILVUS_URI=…, MILVUS_TOKEN=…
+MILVUS_VENV ?= .venv-milvus
+comma := ,
+ALONE := unshare --map-root-user --net --pid --fork --kill-child --mount-proc \
+    sh -c 'ip link set lo up && "$$@"' alone
 # Where the large indexes of measurements stay, to be used again (15 GB at a million passages).
 BENCH_DATA ?= bench-data
 CHROMIUM ?= /usr/bin/chromium
@@ -33,7 +39,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-heavy torture test-clients vendor check format lint types layers bench bench-peers bench-scale quality volume screenshots demo-openwebui lock audit sbom check-deploy clean
+.PHONY: help run test test-heavy torture test-clients test-milvus vendor check format lint types layers bench bench-peers bench-scale quality volume screenshots demo-openwebui lock audit sbom check-deploy clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -62,6 +68,10 @@ test-clients: $(VENV)/.installed ## try the clients for Node, from npm (Node 22 
 	npm ci --prefix tests/clients --no-audit --no-fund
 	npm ci --prefix vendor --no-audit --no-fund
 	$(BIN)/python -m pytest tests/clients
+
+test-milvus: $(MILVUS_VENV)/.installed ## hold Milvus to what an index promises: milvus-lite and a server (or MILVUS_URI)
+	$(if $(MILVUS_URI),,$(ALONE)) $(MILVUS_VENV)/bin/python -m pytest tests/contract \
+	    --backends $(if $(MILVUS_URI),uri,lite$(comma)server)
 
 vendor: ## bundle what the page uses of its libraries anew (npm)
 	npm ci --prefix vendor --no-audit --no-fund
@@ -163,6 +173,13 @@ $(WEBUI_VENV)/.installed: demo/requirements.txt
 	$(WEBUI_VENV)/bin/pip install --quiet --requirement demo/requirements.txt
 	@touch $@
 
+$(MILVUS_VENV)/.installed: pyproject.toml tests/contract/requirements.txt
+	$(PYTHON) -m venv $(MILVUS_VENV)
+	$(MILVUS_VENV)/bin/pip install --quiet --upgrade pip
+	$(MILVUS_VENV)/bin/pip install --quiet torch==2.13.0 $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+	$(MILVUS_VENV)/bin/pip install --quiet --editable '.[dev,milvus]' --requirement tests/contract/requirements.txt
+	@touch $@
+
 $(TXTAI_VENV)/.installed: bench/requirements-txtai.txt
 	$(PYTHON) -m venv $(TXTAI_VENV)
 	$(TXTAI_VENV)/bin/pip install --quiet --upgrade pip
@@ -180,4 +197,4 @@ demo-openwebui: $(VENV)/.installed ## ask through Open WebUI in Chromium, and pi
 		--dateline $(BIN)/dateline --chromium $(CHROMIUM)
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) $(WEBUI_VENV) $(TXTAI_VENV) bench-data index index-eval dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) $(WEBUI_VENV) $(TXTAI_VENV) $(MILVUS_VENV) bench-data index index-eval dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -19,6 +19,7 @@ from indexer.encoder import Encoder, can_export, export_apart, fingerprint, loca
 from indexer.errors import EncoderError, NoIndexError, SourceError, UsageError
 from indexer.folder import IndexFolder, Manifest
 from indexer.generation import Mentioned
+from indexer.lateinteraction import Codes, coded
 from indexer.local.columns import Columns
 from indexer.local.corpus import Corpus, CorpusWriter
 from indexer.local.fulltext import FullTextWriter
@@ -34,7 +35,7 @@ from indexer.local.generation import (
     LocalGeneration,
     LocalIndex,
 )
-from indexer.local.tokenvectors import Codes, TokenVectorWriter
+from indexer.local.tokenvectors import TokenVectorWriter
 from indexer.local.vectors import VectorIndex, VectorWriter
 from indexer.mentions import Mention, mentions
 from indexer.models import Article, Origin, RawArticle, Span, Vectors
@@ -391,7 +392,7 @@ def _write_vectors(
         index = opened.enter_context(VectorWriter(staging / VECTORS, encoder.facts.dimension))
         tokens = None
         if token_bits:
-            tokens = opened.enter_context(TokenVectorWriter(staging / TOKENS, bits=token_bits))
+            tokens = opened.enter_context(TokenVectorWriter(staging / TOKENS))
         for start in range(0, len(rows), _WINDOW):
             window = [(row, known.get(digest)) for row, digest in rows[start : start + _WINDOW]]
             vectors: Vectors = np.empty((len(window), encoder.facts.dimension), dtype=np.float32)
@@ -406,7 +407,7 @@ def _write_vectors(
             for at, encoded in encoder.stream_passages(texts):
                 vectors[new[at]] = encoded.vector
                 if tokens:
-                    codes[new[at]] = tokens.encode(encoded.tokens)
+                    codes[new[at]] = coded(encoded.tokens, bits=token_bits)
                 progress.advance()
             index.add(vectors)
             if tokens:

@@ -4,8 +4,8 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +19,7 @@ from indexer.folder import IndexFolder, Manifest
 from indexer.settings import IndexSettings
 
 if TYPE_CHECKING:
+    from indexer.publishing import Publisher
     from indexer.sources import Offer
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Build and keep an index.")
@@ -66,6 +67,7 @@ ReportOption = Annotated[
     ),
 ]  # fmt: skip
 _GIVES_WAY = 10  # steps of the system's priority, so that a service on this machine goes first
+_EVERY_GENERATION = 1000
 _WARNINGS = 20  # on the terminal; the report has all
 
 
@@ -190,11 +192,15 @@ def status(context: typer.Context, index: IndexOption = None, as_json: JsonOptio
     [dim]Example:[/dim]
       dateline index status
     """
-    folder = _folder(context, index)
+    settings = _settings(context, index=index)
+    folder = IndexFolder(settings.index)
     current = folder.candidates() and folder.current()
+    published = _published(settings)
     table = Table("generation", "built", "articles", "passages", "MB", "state", box=None, pad_edge=False)
     for name in folder.ids():
-        state = "served" if name == current else ""
+        state = "served" if name == (current if published is None else published) else ""
+        if published is not None and name == current != published:
+            state = "to be published"
         try:
             manifest = folder.manifest(name)
         except DamagedError as error:
@@ -218,6 +224,8 @@ def status(context: typer.Context, index: IndexOption = None, as_json: JsonOptio
             print(json.dumps(facts))
     if not as_json:
         Console(soft_wrap=True).print(table)
+    if settings.milvus_uri:
+        _say(f"{settings.milvus_uri} serves {published or 'nothing yet; run: dateline index publish'}")
     if current is None:
         _say("CURRENT names no generation; run: dateline index rollback GENERATION")
     if holder := folder.holder():
@@ -264,7 +272,12 @@ def rollback(
       dateline index rollback
       dateline index rollback 000003-bd16a1cb
     """
-    print(_folder(context, index).roll_back(generation, _command_line()))
+    settings = _settings(context, index=index)
+    folder = IndexFolder(settings.index)
+    rolled_back = folder.roll_back(generation, _command_line())
+    if settings.milvus_uri:
+        _publish(settings)
+    print(rolled_back)
 
 
 @app.command()
@@ -281,11 +294,32 @@ def gc(
     settings = _settings(context, index=index)
     folder = IndexFolder(settings.index)
     folder.candidates()
+    kept = settings.keep_generations if keep is None else keep
     with folder.writing(_command_line()):
-        removed = folder.collect(settings.keep_generations if keep is None else keep)
+        if settings.milvus_uri:
+            with _publisher(settings) as publisher:
+                publisher.collect(kept)
+        removed = folder.collect(kept)
     for name in removed:
         print(name)
     _say(f"{len(removed)} removed, {len(folder.ids())} left")
+
+
+@app.command()
+def publish(context: typer.Context, index: IndexOption = None) -> None:
+    """Put the current generation into Milvus (milvus_uri), and serve it from there.
+
+    Builds do so by themselves. One that was broken off goes on where it was; what
+    is served is what is whole, until then what was before.
+
+    [dim]Example:[/dim]
+      DATELINE_MILVUS_URI=http://milvus:19530 dateline index publish
+    """
+    settings = _settings(context, index=index)
+    if not settings.milvus_uri:
+        raise UsageError("milvus_uri: is not set; name the Milvus to publish to, such as http://host:19530")
+    os.nice(_GIVES_WAY)
+    print(_publish(settings))
 
 
 @app.command(name="export")
@@ -336,8 +370,10 @@ def import_command(
     os.nice(_GIVES_WAY)
     with sys.stdin.buffer if str(source) == "-" else source.open("rb") as stream:
         manifest = restore(
-            folder, stream, str(source), keep=settings.keep_generations, command=_command_line()
+            folder, stream, str(source), keep=_kept_at_first(settings), command=_command_line()
         )
+    if settings.milvus_uri:
+        _publish(settings)
     counts = manifest.counts
     print(
         json.dumps(_summary(manifest))
@@ -382,14 +418,49 @@ def _run(
             Recipe(settings.model, settings.passage_tokens, settings.token_bits, settings.trusted_sources),
             Intake(strict=strict, warn=warn),
             progress,
-            keep=settings.keep_generations,
+            keep=_kept_at_first(settings),
             command=_command_line(),
             report=report,
         )
     if warned:
         more = f"{warned - _WARNINGS} more warnings; " if warned > _WARNINGS else ""
         _say(f"{more}the report is {report or folder.generation(manifest.id) / REPORT}")
+    if settings.milvus_uri:
+        _publish(settings)
     print(json.dumps(_summary(manifest)) if as_json else _words(manifest, settings.index))
+
+
+def _kept_at_first(settings: IndexSettings) -> int:
+    """How many generations a build keeps: what is still served from Milvus goes when the new one is."""
+    return _EVERY_GENERATION if settings.milvus_uri else settings.keep_generations
+
+
+def _publish(settings: IndexSettings) -> str:
+    from indexer.progress import Live, Plain  # noqa: PLC0415
+
+    stderr = Console(stderr=True)
+    with (
+        closing(Live(stderr) if stderr.is_terminal else Plain(sys.stderr)) as progress,
+        _publisher(settings) as publisher,
+    ):
+        return publisher.publish(progress, command=_command_line(), keep=settings.keep_generations)
+
+
+@contextmanager
+def _publisher(settings: IndexSettings) -> "Iterator[Publisher]":
+    from indexer.milvus.connection import Connection  # noqa: PLC0415
+    from indexer.publishing import Publisher  # noqa: PLC0415
+
+    with closing(Connection.by(settings)) as connection:
+        yield Publisher(IndexFolder(settings.index), connection, settings.collection)
+
+
+def _published(settings: IndexSettings) -> str | None:
+    """The generation that Milvus serves, "" for none; None where nothing is published."""
+    if not settings.milvus_uri:
+        return None
+    with _publisher(settings) as publisher:
+        return publisher.published() or ""
 
 
 def _columns(context: typer.Context, given: Sequence[str] | None) -> dict[str, str] | None:

@@ -8,6 +8,7 @@ DatelineError            exit 1
 ├── ArchiveError         exit 1   a file is no archive of an index, or a damaged one
 ├── LockedError          exit 1   another process is writing the index
 ├── StorageError         exit 1   the index cannot be written: disk full, failing, not ours
+├── UnreachableError     exit 1   what keeps the index beyond this machine does not answer
 └── NoIndexError         exit 3   there is nothing to serve
     └── DamagedError     exit 3   a generation is not what its manifest says
 """
@@ -57,6 +58,10 @@ class LockedError(DatelineError):
 
 class StorageError(DatelineError):
     """The index cannot be written: the disk is full, or fails, or may not be written to."""
+
+
+class UnreachableError(DatelineError):
+    """What keeps the index beyond this machine does not answer, or not yet: the same may go well soon."""
 
 
 class NoIndexError(DatelineError):

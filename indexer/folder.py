@@ -7,6 +7,7 @@
                            what a writer is at, and what a killed one left for the next to remove
       generations/ID/      never changed once its manifest stands; may share files with its base
         manifest.json      written last: checksums of every other file, and of itself
+      published/ID.words   of a generation that is in Milvus: in how many passages each word stands
 
 Everything is written beside what is served and fsynced before it is named, so that a build cut
 off at any point leaves the index as it was. All of it goes through storage.py.
@@ -35,6 +36,7 @@ from indexer.errors import DamagedError, LockedError, NoIndexError, StorageError
 FORMAT = 4
 _MANIFEST = "manifest.json"
 _LOCK, _NEW_CURRENT = "LOCK", ".CURRENT.new"
+_WORDS = ".words"
 _COMMITTING = ".committing"  # names the generation that is whole and not yet served
 _ID = re.compile(r"\d{6,}-[0-9a-f]{8}")
 _STAGING = ".building-"
@@ -108,11 +110,26 @@ class IndexFolder:
         self.path = path
         self._generations = path / "generations"
         self._current = path / "CURRENT"
+        self._published = path / "published"
 
     # --- reading
 
     def generation(self, generation_id: str) -> Path:
         return self._generations / generation_id
+
+    def words(self, generation_id: str) -> Path:
+        """The file that stands for a generation that was published."""
+        return self._published / f"{generation_id}{_WORDS}"
+
+    def published(self) -> list[str]:
+        """The generations that were published and could be served, oldest first: of each the manifest and
+        the words are here."""
+        names = sorted(path.name.removesuffix(_WORDS) for path in self._published.glob(f"*{_WORDS}"))
+        return [name for name in names if _ID.fullmatch(name) and self.has(name)]
+
+    def has(self, generation_id: str) -> bool:
+        """Whether a generation's manifest is here."""
+        return (self.generation(generation_id) / _MANIFEST).is_file()
 
     def ids(self) -> list[str]:
         """Every committed generation, oldest first."""
@@ -158,7 +175,29 @@ class IndexFolder:
         folder = self.generation(generation_id)
         manifest = self.manifest(generation_id)
         found = {name: path for name, path in _files(folder) if name != _MANIFEST}
-        if strange := sorted(found.keys() ^ manifest.files.keys()):
+        self._compare(folder, manifest, found, manifest.files, names)
+        return manifest
+
+    def verify_part(self, generation_id: str, part: str) -> Manifest:
+        """Compares the files of one folder of a generation, all by their content, where the others may well
+        not be there. Raises DamagedError as `verify` does."""
+        folder = self.generation(generation_id)
+        manifest = self.manifest(generation_id)
+        within = f"{part}/"
+        found = {name: path for name, path in _files(folder) if name.startswith(within)}
+        wanted = [name for name in manifest.files if name.startswith(within)]
+        self._compare(folder, manifest, found, wanted, None)
+        return manifest
+
+    def _compare(
+        self,
+        folder: Path,
+        manifest: Manifest,
+        found: dict[str, Path],
+        wanted: Collection[str],
+        names: Collection[str] | None,
+    ) -> None:
+        if strange := sorted(found.keys() ^ set(wanted)):
             what = "is not in the manifest" if strange[0] in found else "is missing"
             raise DamagedError(f"{folder / strange[0]}: {what}; {_REBUILD}")
 
@@ -179,7 +218,6 @@ class IndexFolder:
                 raise DamagedError(
                     f"{error.filename or folder}: cannot be read ({error.strerror}); {_REBUILD}"
                 ) from error
-        return manifest
 
     @contextmanager
     def lease(self, generation_id: str) -> Iterator[Path]:
@@ -331,6 +369,13 @@ class IndexFolder:
         self.switch(manifest.id)
         storage.remove(unserved)
         return manifest
+
+    def forget_words(self, generation_ids: Collection[str]) -> None:
+        """Removes the words of generations that are published no more, and of those that are gone."""
+        for path in sorted(self._published.glob(f"*{_WORDS}")):
+            name = path.name.removesuffix(_WORDS)
+            if name in generation_ids or not self.has(name):
+                storage.remove(path)
 
     def _linked(self, files: dict[str, Path], base: str) -> dict[str, dict[str, Any]]:
         """What the manifest of the base says of the files that are the base's very own."""

@@ -128,11 +128,16 @@ class VectorSearch(Protocol):
 class FullText(Protocol):
     """Which passages hold a question's words, as `indexer.words` tells words."""
 
+    @property
+    def lacking(self) -> str:
+        """Why words cannot be searched here, and the remedy; empty where they can, as nearly everywhere."""
+
     def search(
         self, terms: Sequence[str], k: int, filters: Filters, asked: Sequence[tuple[date, date]] = ()
     ) -> tuple[Rows, Scores]:
         """The k best rows by BM25 over any of the terms, best first; fewer where fewer match. A passage that
-        speaks of the days `asked` for, first to last, is found as if it named them."""
+        speaks of the days `asked` for, first to last, is found as if it named them. Raises UsageError
+        where something is `lacking`."""
 
     def rarity(self, term: str) -> float:
         """Inverse document frequency in [0, about ln(passages)]; a word of every passage has about 0."""

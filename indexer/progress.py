@@ -23,6 +23,9 @@ _LABELS = {
     "passages": "cutting passages",
     "vectors": "encoding passages",
     "commit": "writing the generation",
+    "publish passages": "publishing passages",
+    "publish articles": "publishing articles",
+    "load": "waiting for Milvus",
 }
 _SECONDS_BETWEEN_LINES = 5.0
 

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ArticleField = Literal["id", "text", "title", "published", "source", "author", "language", "url", "seen"]
+DEFAULT_COLLECTION = "default"
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 
@@ -49,3 +50,23 @@ class IndexSettings(BaseSettings):
     keep_generations: Annotated[
         int, Field(ge=1, le=1000, description="generations kept behind the served one, for rollback")
     ] = 2
+    milvus_uri: Annotated[
+        str,
+        Field(
+            pattern=r"^(https?://[^/?#\s@]+/?|[^:]+\.db)?$",
+            description="the Milvus that serves what is built, such as http://host:19530; a file NAME.db is "
+            "milvus-lite's; else the index folder itself is served",
+        ),
+    ] = ""
+    milvus_token: Annotated[SecretStr, Field(description="its user:password, or API key")] = SecretStr("")
+    milvus_ca: Annotated[
+        Path | None, Field(description="certificates that its own is signed by, where the system knows none")
+    ] = None
+    milvus_timeout_s: Annotated[
+        float, Field(gt=0, le=600, description="seconds after which a question to it is given up")
+    ] = 5.0
+
+    @property
+    def collection(self) -> str:
+        """The name under which the index is served."""
+        return DEFAULT_COLLECTION

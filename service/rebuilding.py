@@ -16,7 +16,8 @@ from typing import Literal
 
 from indexer.errors import LockedError, UsageError
 from indexer.folder import IndexFolder
-from service.settings import DEFAULT_COLLECTION, Settings
+from indexer.settings import DEFAULT_COLLECTION
+from service.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from datetime import date
 from urllib.parse import quote
 
 from indexer.models import Article
+from indexer.settings import DEFAULT_COLLECTION
 from service.evidence import Citation
 from service.replying import Reply
-from service.settings import DEFAULT_COLLECTION
 
 Address = Callable[[Article], str]
 """Where a reader finds an article."""

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.duplicates import shingles
+from indexer.errors import UsageError
 from indexer.generation import Corpus, Generation
 from indexer.models import EVERYTHING, Article, Encoded, Filters, Passage, Rows, Scores, Span
 from indexer.passages import encoded_text, sentences
@@ -140,7 +141,10 @@ def search(generation: Generation, query: SearchQuery) -> Results:
     if query.mode != "lexical":
         with stage("encode"):
             encoded = generation.encoder.encode_query(query.matter)
-    terms = query_terms(query.matter) if query.mode != "dense" else []
+    if query.mode == "lexical" and generation.fulltext.lacking:
+        raise UsageError(generation.fulltext.lacking, param="mode")
+    by_words = query.mode != "dense" and not generation.fulltext.lacking
+    terms = query_terms(query.matter) if by_words else []
     wanted = query.offset + query.limit + 1
     depth = _SCALED_DEPTH if query.sort == "date" else max(_SCALED_DEPTH, wanted)
     rescored = _rescorer(generation, query, encoded)

@@ -11,7 +11,7 @@ from pydantic_settings import PydanticBaseSettingsSource, SettingsError, TomlCon
 
 from indexer.cores import cores
 from indexer.errors import UsageError
-from indexer.settings import IndexSettings
+from indexer.settings import DEFAULT_COLLECTION, IndexSettings
 
 _PREFIX = "DATELINE_"
 _CONFIG = f"{_PREFIX}CONFIG"
@@ -23,7 +23,6 @@ _EXAMPLES = {
     "articles": '["/srv/articles"]',
     "cors_origins": '["https://news.example"]',
 }
-DEFAULT_COLLECTION = "default"
 
 
 def _collection_name(name: str) -> str:
@@ -148,6 +147,14 @@ class Settings(IndexSettings):
     def folders(self) -> dict[str, Path]:
         """Every index that is served, by its collection's name; `index` is the first."""
         return {DEFAULT_COLLECTION: self.index, **self.collections}
+
+    @property
+    def collection(self) -> str:
+        """The name under which the index is served: a command is told the folder."""
+        here = self.index.absolute()
+        return next(
+            (name for name, path in self.collections.items() if path.absolute() == here), DEFAULT_COLLECTION
+        )
 
     @classmethod
     def settings_customise_sources(

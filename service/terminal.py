@@ -12,6 +12,7 @@ from rich.text import Text
 from indexer.errors import UsageError
 from indexer.generation import Generation
 from indexer.models import Article
+from indexer.settings import DEFAULT_COLLECTION
 from service.answering import Answer
 from service.asking import Asked, Understood, understand
 from service.opening import indexes
@@ -23,7 +24,7 @@ from service.schemas.fields import validated
 from service.schemas.requests import AnswerIn, QuotesIn, SearchIn
 from service.schemas.results import AnswerOut, CopyOut, HistoryOut, QuoteOut, passages_out
 from service.served import Lease
-from service.settings import DEFAULT_COLLECTION, Settings
+from service.settings import Settings
 
 _MOST_COPIES = 5  # named
 

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from indexer.errors import DatelineError, NotFoundError
 from indexer.generation import Generation
 from indexer.models import Article
+from indexer.settings import DEFAULT_COLLECTION
 from service.asking import understand
 from service.quoting import quotes
 from service.rendering import Address, addressed
@@ -24,7 +25,7 @@ from service.retrieval import search
 from service.schemas.fields import Limit, refused, validated
 from service.schemas.requests import AnswerIn, QuotesIn, SearchIn, TurnIn
 from service.served import Collections
-from service.settings import DEFAULT_COLLECTION, Settings
+from service.settings import Settings
 
 P = ParamSpec("P")
 T = TypeVar("T")

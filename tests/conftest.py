@@ -16,6 +16,9 @@ from indexer.sources import Intake, Offer
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all-tries", action="store_true", help="tests/torture: every try, not a few")
+    parser.addoption(
+        "--backends", default="local", help="tests/contract: where generations are kept: local,lite,server,uri"
+    )
 
 
 ROOT = Path(__file__).resolve().parents[1]

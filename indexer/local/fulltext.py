@@ -167,6 +167,8 @@ def _without_locks(folder: Path) -> Iterator[Path]:
 class FullTextIndex:
     """Reads a folder that `FullTextWriter` filled."""
 
+    lacking = ""
+
     def __init__(self, folder: Path) -> None:
         with _without_locks(folder) as readable:
             index = tantivy.Index.open(str(readable))

@@ -1,10 +1,4 @@
-"""What the encoder makes of every token of every passage, a few bits a dimension, for late interaction.
-
-A question is compared token by token (MaxSim: Khattab & Zaharia, ColBERT, SIGIR 2020). The encoder hands
-its token vectors out turned at random, so that all dimensions are alike and each number is close to normal:
-then a few levels a number, the same for all, lose little. With two bits a token of 384 dimensions takes 96
-bytes instead of 1,536.
-"""
+"""The codes of every token of every passage in a folder, mapped."""
 
 import mmap
 import shutil
@@ -18,53 +12,28 @@ from typing import BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from indexer import storage
 from indexer.errors import DamagedError
+from indexer.lateinteraction import Codes, TokenCodes
 from indexer.models import TokenVectors
 
-Codes = npt.NDArray[np.uint8]
-"""(tokens, dim * bits / 8) of one passage."""
-
-_AT_A_TIME = 512  # tokens compared with a question's
 _JOINED = 2  # times as large as what comes behind it a segment may be to be joined with it
 _CODES, _STARTS = "codes", "starts.npy"  # of a segment, behind its number and a dot
-# The levels that lose least of a normal number (Max, 1960), by bits.
-_LEVELS = {
-    1: np.array([-0.7979, 0.7979], np.float32),
-    2: np.array([-1.5104, -0.4528, 0.4528, 1.5104], np.float32),
-}
 
 
 class TokenVectorWriter:
     """Fills an empty folder, or adds a segment to one, passage by passage in the order of their rows; use as
     a context. No file that is there is changed: they may be those of an earlier generation as well."""
 
-    def __init__(self, folder: Path, *, bits: int) -> None:
-        """`bits` for each dimension: 1 or 2."""
+    def __init__(self, folder: Path) -> None:
         if not folder.exists():
             storage.make_folder(folder)
         self._folder = folder
-        self._levels = _LEVELS[bits]
-        self._bits = bits
         self._starts = array("q", [0])
         self._before = _segments(folder)
         self._name = f"{int(self._before[-1]) + 1 if self._before else 1:06d}"
         self._stream: BinaryIO = storage.create(folder / f"{self._name}.{_CODES}")
-
-    def encode(self, tokens: TokenVectors) -> Codes:
-        """The codes of a passage's token vectors, whose dimension has to fill whole bytes."""
-        scaled = tokens * np.float32(np.sqrt(tokens.shape[1]))
-        between = (self._levels[1:] + self._levels[:-1]) / 2
-        levels = np.zeros(tokens.shape, np.uint8)
-        for threshold in between:
-            levels += scaled > threshold
-        bits = self._bits
-        packed = np.zeros((len(tokens), tokens.shape[1] * bits // 8), np.uint8)
-        for place in range(8 // bits):
-            packed |= levels[:, place :: 8 // bits] << np.uint8(place * bits)
-        return packed
 
     def add(self, codes: Codes) -> None:
         """Adds the next passage's."""
@@ -123,12 +92,7 @@ class TokenVectorIndex:
     """Maps a folder that `TokenVectorWriter` filled."""
 
     def __init__(self, folder: Path, *, dimension: int, bits: int) -> None:
-        """Raises DamagedError where the folder holds something else.
-
-        From here on the process computes products on one thread: questions are answered side by side, and
-        threads of numpy's that spin after a product of 2 ms held up FAISS for 15.
-        """
-        threadpool_limits(limits=1, user_api="blas")
+        """Raises DamagedError where the folder holds something else."""
         self._width = dimension * bits // 8
         self._maps: list[mmap.mmap] = []
         try:
@@ -141,12 +105,7 @@ class TokenVectorIndex:
             ) from error
         counts = [len(starts) - 1 for starts, _ in self._segments]
         self._firsts = [0, *accumulate(counts)]  # the first row of each segment, and what would be the next
-        self._dimension = dimension
-        self._bits = bits
-        levels = _LEVELS[bits]
-        # One look-up gives all the numbers that a byte holds.
-        places = np.arange(8 // bits) * bits
-        self._numbers = levels[(np.arange(256)[:, None] >> places) & (len(levels) - 1)]
+        self._compared = TokenCodes(dimension=dimension, bits=bits)
 
     def _mapped(self, folder: Path, segment: str) -> tuple[npt.NDArray[np.int64], Codes]:
         """Where each passage of a segment begins, and the codes of all."""
@@ -174,50 +133,17 @@ class TokenVectorIndex:
 
     def similarities(self, question: TokenVectors, rows: Sequence[int]) -> list[npt.NDArray[np.float32]]:
         """For each row the cosines of the question's tokens to the passage's, (question tokens, tokens)."""
-        stored = [self.codes(row) for row in rows]
-        ends = np.cumsum([len(codes) for codes in stored])
-        return np.split(self._cosines(question, stored).T, ends[:-1], axis=1) if stored else []
+        return self._compared.similarities(question, *self._gathered(rows))
 
     def late_interaction(self, question: TokenVectors, rows: Sequence[int]) -> npt.NDArray[np.float32]:
         """MaxSim in [-1, 1]: how well each of the question's tokens is met, on average; (len(rows),)."""
-        stored = [self.codes(row) for row in rows]
-        lengths = np.array([len(codes) for codes in stored], np.int64)
-        scores = np.full(len(rows), -1.0, np.float32)
-        if len(question) and lengths.any():
-            said = lengths > 0
-            starts = (np.cumsum(lengths) - lengths)[said]
-            scores[said] = np.maximum.reduceat(self._cosines(question, stored), starts).mean(axis=1)
-        return scores
+        return self._compared.late_interaction(question, *self._gathered(rows))
 
-    def _cosines(self, question: TokenVectors, stored: Sequence[Codes]) -> npt.NDArray[np.float32]:
-        """(tokens of all the passages, question tokens)"""
+    def _gathered(self, rows: Sequence[int]) -> tuple[Codes, list[int]]:
+        """The codes of several passages behind each other, and how many tokens each has."""
+        stored = [self.codes(row) for row in rows]
         codes = np.concatenate([np.empty((0, self._width), np.uint8), *stored])
         # Else the files would in time be resident: the largest of an index, looked at in few places.
         for mapped in self._maps:
             mapped.madvise(mmap.MADV_DONTNEED)
-        # BLAS is a third faster where no column is left over from its eights.
-        columns = np.zeros((-(-len(question) // 8) * 8, self._dimension), np.float32)
-        columns[: len(question)] = question
-        cosines = np.empty((len(codes), len(columns)), np.float32)
-        # As many at a time as stay in the processor's cache, unpacked into the same memory.
-        tokens = np.empty((min(_AT_A_TIME, len(codes)), self._dimension), np.float32)
-        unpacked = tokens.reshape(-1, self._numbers.shape[1])
-        for start in range(0, len(codes), _AT_A_TIME):
-            part = codes[start : start + _AT_A_TIME]
-            # "clip" writes in place, where "raise" would copy; no byte is out of bounds.
-            np.take(self._numbers, part.ravel(), axis=0, out=unpacked[: part.size], mode="clip")
-            np.matmul(tokens[: len(part)], columns.T, out=cosines[start : start + len(part)])
-        cosines /= self._norms(codes)[:, np.newaxis]
-        return cosines[:, : len(question)]
-
-    def _norms(self, codes: Codes) -> npt.NDArray[np.float32]:
-        """(tokens,): by how many of a token's numbers are of the outer levels, whose two bits are equal."""
-        inner, outer = _LEVELS[self._bits][-2:] ** 2
-        if self._bits == 1:
-            return np.full(len(codes), np.sqrt(self._dimension * outer), np.float32)
-        width = codes.shape[1]
-        words = codes.view(np.uint64) if width % 8 == 0 else codes
-        one, lower = words.dtype.type(1), words.dtype.type(int.from_bytes(b"\x55" * words.itemsize))
-        outers = np.bitwise_count(~(words ^ (words >> one)) & lower).sum(axis=1, dtype=np.float32)
-        norms: npt.NDArray[np.float32] = np.sqrt(self._dimension * inner + (outer - inner) * outers)
-        return norms
+        return codes, [len(one) for one in stored]

@@ -8,6 +8,7 @@ from functools import partial
 from fastapi import APIRouter, Request, Response
 
 from indexer.errors import NoIndexError, NotFoundError
+from indexer.settings import DEFAULT_COLLECTION
 from service.asking import Asked
 from service.rendering import NOTHING, Rendered, addressed, rendered
 from service.replying import Reply
@@ -24,7 +25,6 @@ from service.schemas.chat import (
     VerdictOut,
     annotations_out,
 )
-from service.settings import DEFAULT_COLLECTION
 from service.state import State, state
 
 router = APIRouter(prefix="/v1", tags=["chat"], route_class=StrictRoute)

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from indexer.errors import NoIndexError, NotFoundError
 from indexer.generation import Generation, Stored
+from indexer.settings import DEFAULT_COLLECTION
 from service.asking import understand
 from service.faceting import facets
 from service.retrieval import search
@@ -23,7 +24,6 @@ from service.schemas.results import (
     IndexOut,
     SearchOut,
 )
-from service.settings import DEFAULT_COLLECTION
 from service.state import state
 
 router = APIRouter(prefix="/v1", tags=["search"], route_class=StrictRoute)

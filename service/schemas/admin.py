@@ -8,10 +8,10 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, Field
 
 from indexer.folder import Manifest
+from indexer.settings import DEFAULT_COLLECTION
 from service.rebuilding import Rebuild, RebuildState
 from service.schemas.fields import CollectionName, Request, without_surrogates
 from service.schemas.results import IndexDetailsOut
-from service.settings import DEFAULT_COLLECTION
 from service.watching.recording import Recorder, RouteRecord, quantile
 
 

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, StrictBool
 
 from indexer.errors import UsageError
 from indexer.models import Filters
+from indexer.settings import DEFAULT_COLLECTION
 from service.asking import Asked, Turn
 from service.quoting import QuotesQuery
 from service.retrieval import DEFAULT_RESCORING, GroupBy, Mode, Rescoring, SearchQuery, Sort
@@ -24,7 +25,6 @@ from service.schemas.fields import (
     Whole,
     without_surrogates,
 )
-from service.settings import DEFAULT_COLLECTION
 
 MOST_TURNS = 50  # of a conversation; the last ones count
 LONGEST_ANSWER = 20_000  # characters

@@ -1,0 +1,177 @@
+"""A generation in Milvus, opened for reading, and the alias that says which is served.
+
+Of the index folder, which other machines share or have a copy of, it takes a generation's manifest, its
+encoder, and its words (published/ID.words); everything else comes from Milvus.
+"""
+
+from collections.abc import Callable, Collection
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from indexer.encoder import Encoder
+from indexer.errors import DamagedError, NoIndexError
+from indexer.folder import IndexFolder
+from indexer.milvus import schema
+from indexer.milvus.connection import Connection
+from indexer.milvus.corpus import Corpus
+from indexer.milvus.frequencies import Frequencies
+from indexer.milvus.passages import Columns, FullText, Tokens, VectorSearch
+
+ENCODER = "encoder"
+_PUBLISH = "run: dateline index publish"
+
+
+class MilvusGeneration:
+    """One generation whose collections are complete. Threads may share it."""
+
+    def __init__(
+        self,
+        folder: IndexFolder,
+        connection: Connection,
+        alias: str,
+        generation_id: str,
+        *,
+        encoder: Encoder | None = None,
+        cores: int = 0,
+    ) -> None:
+        """Raises DamagedError or NoIndexError where a part of it is missing, here or in Milvus.
+
+        `encoder`: one already loaded, taken where it is the very one that is stored here; else it runs on so
+        many `cores`, 0 meaning all.
+        """
+        if generation_id not in folder.published():
+            raise NoIndexError(
+                f"{folder.path}: has no manifest and words of generation {generation_id}, which Milvus "
+                f"has; copy them and its encoder from where it was built, the words last, or {_PUBLISH}"
+            )
+        with ExitStack() as opened:
+            path = opened.enter_context(folder.lease(generation_id))
+            self.manifest = folder.verify_part(generation_id, ENCODER)
+            stored = Encoder(path / ENCODER, streams=1, threads=cores)
+            self.encoder = encoder if encoder and encoder.facts == stored.facts else stored
+            frequencies = Frequencies(folder.words(generation_id))
+            opened.callback(frequencies.close)
+            passages, articles = (
+                schema.collection_of(alias, generation_id, part)
+                for part in (schema.PASSAGES, schema.ARTICLES)
+            )
+            fields = connection.fields(passages)
+            for name in (passages, articles):
+                connection.check_loaded(name)
+            facts = frequencies.facts
+            found = {
+                passages: (connection.count(passages), facts["passages"]),
+                articles: (connection.count(articles), facts["documents"]),
+            }
+            for name, (there, wanted) in found.items():
+                if there != wanted:
+                    raise DamagedError(f"{name}: holds {there:,} of {wanted:,} entities; {_PUBLISH}")
+            self.columns = Columns(connection, passages)
+            self.vectors = VectorSearch(connection, passages, self.columns, self.encoder.facts.dimension)
+            self.fulltext = FullText(
+                connection, passages, self.columns, frequencies, searched=schema.WORDS in fields
+            )
+            self.corpus = Corpus(
+                connection,
+                articles,
+                self.columns,
+                articles=self.manifest.counts["articles"],
+                passages=self.manifest.counts["passages"],
+                rows=facts["rows"],
+            )
+            bits = int(self.manifest.settings["token_bits"])
+            self.tokens = (
+                Tokens(
+                    connection,
+                    passages,
+                    schema.code_names(fields),
+                    dimension=self.encoder.facts.token_dimension,
+                    bits=bits,
+                )
+                if bits
+                else None
+            )
+            self._opened = opened.pop_all()
+
+    @property
+    def id(self) -> str:
+        return self.manifest.id
+
+    def verify_next(self) -> bool:
+        """Milvus keeps checksums of its own."""
+        return False
+
+    def close(self) -> None:
+        self._opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class MilvusIndex:
+    """The generations of a folder that were published, served from Milvus."""
+
+    def __init__(
+        self, folder: IndexFolder, connection: Connection, collection: str, *, cores: int = 0
+    ) -> None:
+        """`collection`: the name under which it is served. `cores`: on how many the encoders run; 0 means
+        all."""
+        self._folder = folder
+        self._connection = connection
+        self._alias = schema.alias_of(collection)
+        self._cores = cores
+
+    def __str__(self) -> str:
+        return f"{self._alias} at {self._connection.uri}"
+
+    def ids(self) -> list[str]:
+        """As for any index; what it takes of the folder is there. Milvus is not asked."""
+        return self._folder.published()
+
+    def current(self) -> str | None:
+        """The generation that the alias names: one small question."""
+        named = self._connection.alias(self._alias)
+        return schema.generation_of(self._alias, named) if named else None
+
+    def open(self, generation_id: str, *, encoder: Encoder | None = None) -> MilvusGeneration:
+        """As for any index."""
+        return MilvusGeneration(
+            self._folder,
+            self._connection,
+            self._alias,
+            generation_id,
+            encoder=encoder,
+            cores=self._cores,
+        )
+
+    def open_best(
+        self,
+        warn: Callable[[str], None],
+        *,
+        encoder: Encoder | None = None,
+        known_damaged: Collection[str] = (),
+    ) -> MilvusGeneration:
+        """As for any index: the current generation, then earlier ones, then later."""
+        current = self.current()
+        ids = self.ids()
+        earlier = [name for name in reversed(ids) if current and name < current]
+        later = [name for name in reversed(ids) if not current or name > current]
+        refused: NoIndexError | None = None
+        for candidate in [*([current] if current else []), *earlier, *later]:
+            if candidate in known_damaged:
+                continue
+            try:
+                return self.open(candidate, encoder=encoder)
+            except NoIndexError as error:
+                warn(f"generation {candidate} is refused: {error}")
+                refused = refused or error
+        raise refused or NoIndexError(f"{self}: nothing is published; run: dateline index build PATH…")
