@@ -129,6 +129,14 @@ def test_images_are_named_by_their_release() -> None:
         assert lock in DOCKERFILE
 
 
+def test_the_image_for_ray_has_the_release_that_the_cluster_is_told() -> None:
+    (release,) = within(MANIFESTS, "rayVersion")
+    installed = (KUBERNETES / "overlays/ray/Dockerfile").read_text(encoding="utf-8")
+    assert re.findall(r'"ray\[.*\]==(.*)"', installed) == [release]
+    for one in PROJECT["optional-dependencies"].get("ray", []):
+        assert one.endswith(f"=={release}")
+
+
 def test_ports_are_the_services_own() -> None:
     assert OURS["dateline"]["ports"][0].endswith(f":{PORT}")
     assert f":{PORT}/" in OURS["dateline"]["healthcheck"]["test"][3]
