@@ -68,8 +68,8 @@ def main() -> None:
             n * (codes + VECTOR_F16 + CORPUS + FULLTEXT + COLUMNS)
         ),
         "served from the folder: resident": lambda n: amount(n * RESIDENT),
-        "Milvus: vectors and their graph": lambda n: amount(n * (VECTOR_F32 + LINKS)),
-        "Milvus: all else (estimate)": lambda n: amount(n * beside),
+        "Milvus, a generation: vectors and their graph": lambda n: amount(n * (VECTOR_F32 + LINKS)),
+        "Milvus, a generation: all else (estimate)": lambda n: amount(n * beside),
     }
     print("|  |", *(f"{n / 1e6:,.0f} M passages |" for n in asked.passages))
     print("|---|" + "---:|" * len(asked.passages))

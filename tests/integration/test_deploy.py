@@ -16,7 +16,7 @@ import yaml
 
 from service.cli import app
 from service.routes import health, metrics
-from service.settings import Settings
+from service.settings import Settings, load
 from service.watching.metrics import exposition
 from service.watching.recording import Recorder
 from tests.conftest import ROOT
@@ -71,6 +71,36 @@ def test_every_setting_that_is_named_is_one() -> None:
     assert len(named) > 8
     # Of a service called dateline Kubernetes would set this to an address; enableServiceLinks has to be off.
     assert named - known == set()
+
+
+def environments() -> dict[str, dict[str, str]]:
+    """What each of our containers is started with, where nothing is set that need not be."""
+    told = {"MILVUS_ROOT_PASSWORD": "a password", "MINIO_PASSWORD": "another"}
+    base = (KUBERNETES / "base/settings.env").read_text(encoding="utf-8")
+    return {
+        "kubernetes": dict(re.findall(r"^(\w+)=(.*)$", base, re.MULTILINE)),
+        "ray": {one["name"]: one["value"] for one in next(within(MANIFESTS, "env"))},
+        **{
+            name: {
+                key: re.sub(r"\$\{(\w+):[^}]*\}", lambda found: told.get(found[1], ""), value)
+                for key, value in one["environment"].items()
+            }
+            for name, one in OURS.items()
+        },
+    }
+
+
+@pytest.mark.parametrize("name", ["kubernetes", "ray", "dateline", "index", "keys"])
+def test_settings_have_values_that_they_may_have(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key, value in environments()[name].items():
+        monkeypatch.setenv(key, value)
+    settings = load()
+    if name != "keys":
+        assert settings.index == Path("/index")
+        assert settings.milvus_uri in uris()
+    if name in {"dateline", "index"}:
+        assert settings.milvus_token.get_secret_value() == "root:a password"
+    assert settings.llm_base_url == settings.llm_model == ""
 
 
 def test_probes_ask_for_what_is_served() -> None:
