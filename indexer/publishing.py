@@ -1,8 +1,8 @@
 """A generation of a folder put into Milvus: batch by batch, again at any time, and named when it is whole."""
 
 from array import array
-from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import date
 from itertools import islice
 
@@ -14,10 +14,11 @@ from indexer.folder import IndexFolder
 from indexer.generation import Stored
 from indexer.local.corpus import Filed
 from indexer.local.generation import LocalGeneration
-from indexer.milvus import frequencies, schema
+from indexer.milvus import schema
 from indexer.milvus.connection import Connection, Entity, Field, batches
 from indexer.milvus.corpus import Document
-from indexer.models import Article
+from indexer.milvus.words import Days, Vocabulary, Words
+from indexer.models import Article, Passage
 from indexer.passages import encoded_text
 from indexer.quotes import Quotation
 from indexer.words import stems
@@ -90,9 +91,8 @@ class Publisher:
         """Whether a generation was published to its end, and is still there."""
         if generation_id not in self._folder.published():
             return False
-        known = frequencies.Frequencies(self._folder.words(generation_id))
-        facts = known.facts
-        known.close()
+        with closing(Words(self._folder.words(generation_id))) as words:
+            facts = words.facts
         there = self._connection.collections()
         for part, wanted in ((schema.PASSAGES, "passages"), (schema.ARTICLES, "documents")):
             name = self._collection(generation_id, part)
@@ -111,7 +111,7 @@ class Publisher:
         words = self._connection.has_words()
         if not words:
             progress.warn(
-                f"{self._connection.uri}: this Milvus finds no words (2.5 and later do): questions are "
+                f"{self._connection.uri}: this Milvus finds no words (2.4 and later do): questions are "
                 "answered by vectors alone"
             )
         resumed = self._prepared(
@@ -138,10 +138,8 @@ class Publisher:
         progress.stage("load")
         for name, wanted in ((passages, count), (articles, documents)):
             self._complete(name, wanted)
-        frequencies.write(
-            self._folder.words(generation.id),
-            reading.frequencies,
-            {"passages": count, "documents": documents, "rows": reading.rows},
+        reading.vocabulary.write(
+            self._folder.words(generation.id), {"documents": documents, "rows": reading.rows}
         )
 
     def _prepared(self, collection: str, fields: Sequence[Field], *, exact: bool) -> bool:
@@ -187,20 +185,22 @@ class _Reading:
     def __init__(self, generation: LocalGeneration) -> None:
         self._generation = generation
         self._corpus = generation.corpus
-        self.frequencies: Counter[str] = Counter()
-        """In how many passages each word stands, once all passages are gone through."""
+        self.vocabulary = Vocabulary()
         self.rows = 0
         """More than any article's row."""
         longest = 0
         published: list[tuple[str, int]] = []
         copies: dict[str, int] = {}  # rows of the articles that have some, by id
-        for stored, filed in self._articles():
-            published.append((stored.article.published_at or "", stored.row))
-            self.rows = stored.row + 1
-            if filed.story is not None:
-                copies[stored.article.id] = stored.row
-            if generation.tokens:
-                longest = max(longest, *(generation.tokens.codes(row).nbytes for row in _rows(filed)), 0)
+        for chunk in self._chunks():
+            for stored, filed in chunk:
+                published.append((stored.article.published_at or "", stored.row))
+                self.rows = stored.row + 1
+                if filed.story is not None:
+                    copies[stored.article.id] = stored.row
+            for _, _, passage, said, told in self._said(chunk):
+                self.vocabulary.count(said, told)
+                if generation.tokens:
+                    longest = max(longest, generation.tokens.codes(passage.row).nbytes)
         self.code_fields = schema.code_fields(longest)
         # As quotations are told: the newest day first, undated last, else in the order of rows. An empty
         # date is the last of all, and sorting keeps the order of what is equal.
@@ -222,29 +222,33 @@ class _Reading:
         while chunk := list(islice(articles, _AT_ONCE)):
             yield chunk
 
+    def _said(
+        self, chunk: Sequence[tuple[Stored, Filed]]
+    ) -> Iterator[tuple[Article, Filed, Passage, list[str], list[Days]]]:
+        """Every passage of some articles with its words and the days that it speaks of."""
+        mentions = self._corpus.mentions([row for _, filed in chunk for row in _rows(filed)])
+        for stored, filed in chunk:
+            for passage in self._corpus.passages(stored.article.id):
+                told = [
+                    (date.fromisoformat(one.first), date.fromisoformat(one.last))
+                    for one in mentions.get(passage.row, [])
+                ]
+                said = stems(encoded_text(stored.article, passage.span))
+                yield stored.article, filed, passage, said, told
+
     def passages(self, *, words: bool) -> Iterator[Entity]:
         """Every passage as an entity."""
         for chunk in self._chunks():
-            rows = [row for _, filed in chunk for row in _rows(filed)]
-            vectors = iter(self._generation.vectors.vectors(np.array(rows, np.int64)))
-            mentions = self._corpus.mentions(rows)
-            for stored, filed in chunk:
-                columns = _columns(filed, stored.article)
-                for passage in self._corpus.passages(stored.article.id):
-                    entity = {"row": passage.row, **columns, schema.VECTOR: next(vectors)}
-                    said = stems(encoded_text(stored.article, passage.span))
-                    self.frequencies.update(set(said))
-                    if words:
-                        told = (
-                            (date.fromisoformat(one.first), date.fromisoformat(one.last))
-                            for one in mentions.get(passage.row, [])
-                        )
-                        entity[schema.WORDS] = schema.words_of(said, told)
-                    if self._generation.tokens:
-                        entity |= schema.with_codes(
-                            self._generation.tokens.codes(passage.row), self.code_fields
-                        )
-                    yield entity
+            rows = np.array([row for _, filed in chunk for row in _rows(filed)], np.int64)
+            vectors = self._generation.vectors.vectors(rows)
+            for vector, (article, filed, passage, said, told) in zip(vectors, self._said(chunk), strict=True):
+                entity = {"row": passage.row, **_columns(filed, article), schema.VECTOR: vector}
+                if words:
+                    entity[schema.WORDS] = self.vocabulary.weights(said, told)
+                if self._generation.tokens:
+                    codes = self._generation.tokens.codes(passage.row)
+                    entity |= schema.with_codes(codes, self.code_fields)
+                yield entity
 
     def documents(self) -> Iterator[Entity]:
         """Every article, then every name that stands alone, then all speakers, as documents in pieces."""

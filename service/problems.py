@@ -10,7 +10,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from indexer.errors import DatelineError, LockedError, NoIndexError, NotFoundError, UsageError
+from indexer.errors import (
+    DatelineError,
+    LockedError,
+    NoIndexError,
+    NotFoundError,
+    UnreachableError,
+    UsageError,
+)
 from service.schemas.errors import ErrorOut, ProblemOut
 from service.watching.tracing import request_id
 
@@ -23,6 +30,7 @@ _STATUS: tuple[tuple[type[DatelineError], HTTPStatus, str], ...] = (
     (UsageError, HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_value"),
     (LockedError, HTTPStatus.CONFLICT, "index_locked"),
     (NoIndexError, HTTPStatus.SERVICE_UNAVAILABLE, "index_not_ready"),
+    (UnreachableError, HTTPStatus.SERVICE_UNAVAILABLE, "index_unreachable"),
     (DatelineError, HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error"),
 )
 _CODES = {

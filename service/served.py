@@ -11,7 +11,7 @@ from typing import TypeVar
 from anyio import CapacityLimiter, to_thread
 
 from indexer.encoder import Encoder
-from indexer.errors import DatelineError, NoIndexError, NotFoundError
+from indexer.errors import DatelineError, NoIndexError, NotFoundError, UnreachableError
 from indexer.generation import Generation, Index
 from service.retrieval import SearchQuery, search
 
@@ -107,7 +107,12 @@ class Served:
         `encoder`: one already loaded, taken where it is the very one that the generation has.
         """
         with self._refreshing:
-            looked = self._index.current(), self._index.ids()
+            try:
+                looked = self._index.current(), self._index.ids()
+            except UnreachableError as error:  # what is served stays, and is asked by who comes
+                self._looked = None
+                self._refused_once(str(error))
+                return
             if looked == self._looked:
                 return
             self._looked = looked
@@ -124,6 +129,10 @@ class Served:
             except OSError:
                 self._looked = None  # a disk may fail for a moment: it is looked at again
                 raise
+            except UnreachableError as error:
+                self._looked = None
+                self._refused_once(str(error))
+                return
             except DatelineError as error:
                 self.refusal = str(error)
                 if looked[1]:  # an index that is not there yet is no error: it is waited for
@@ -170,6 +179,12 @@ class Served:
             generation.close()
             raise
         return generation
+
+    def _refused_once(self, reason: str) -> None:
+        """Says what lasts, and is found at each look, when it begins."""
+        if self.refusal != reason:
+            log.error(reason)
+        self.refusal = reason
 
     def _refused(self, reason: str) -> None:
         self.refusal = self.refusal or reason

@@ -25,7 +25,7 @@ MOST_FOUND = 16_384
 LONGEST_TEXT = 65_535
 """Bytes of a text field."""
 _PAGE = 8_192  # entities of an iteration that come at a time
-_WORDS_SINCE = (2, 5)  # the release that has BM25
+_SPARSE_SINCE = (2, 4)  # the release that has sparse vectors
 _WRITING_S = 600.0  # for one step of publishing
 _LEAST_EF, _EF_FOR_EACH = 256, 2  # of HNSW, by what is looked for
 # Within the time that a question has, what failed is asked again: a node that ends hands over its segments.
@@ -38,13 +38,13 @@ _NO_ALIAS = 1600
 _INVALID = range(1100, 1200)
 _NOT_ALLOWED = {1400, 1401, 1800, 1801, 1802, 2000}
 
-Kind = Literal["number", "text", "words", "vector"]
+Kind = Literal["number", "text", "sparse", "vector"]
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of a collection. A text holds `size` bytes, a vector as many numbers. Words are a text whose
-    words, a space between, are found by BM25."""
+    """A field of a collection. A text holds `size` bytes, a vector as many numbers, a sparse one those that
+    are not 0, by their places."""
 
     name: str
     kind: Kind
@@ -55,7 +55,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """What a search found; the score is an inner product or BM25, higher is better."""
+    """What a search found; the score is an inner product."""
 
     score: float
     entity: Entity
@@ -94,10 +94,10 @@ class Connection:
     # --- what there is
 
     def has_words(self) -> bool:
-        """Whether it finds words by BM25."""
+        """Whether it has what words are found by: sparse vectors."""
         said = self._read(lambda client: client.get_server_version(timeout=self._timeout_s))
         found = re.search(r"(\d+)\.(\d+)", said)
-        return self.lite or (found is not None and (int(found[1]), int(found[2])) >= _WORDS_SINCE)
+        return self.lite or (found is not None and (int(found[1]), int(found[2])) >= _SPARSE_SINCE)
 
     def collections(self) -> list[str]:
         names: list[str] = self._read(lambda client: client.list_collections(timeout=self._timeout_s))
@@ -146,11 +146,17 @@ class Connection:
             pages.close()
 
     def search(
-        self, collection: str, field: str, asked: Vector | str, k: int, condition: str, fields: Sequence[str]
+        self,
+        collection: str,
+        field: str,
+        asked: Vector | dict[int, float],
+        k: int,
+        condition: str,
+        fields: Sequence[str],
     ) -> list[Hit]:
-        """The k best entities, at most MOST_FOUND, for a vector or for words with a space between."""
+        """The k best entities, at most MOST_FOUND, by the inner product with a vector or a sparse one."""
         wanted = min(k, MOST_FOUND)
-        words = isinstance(asked, str)
+        effort = {} if isinstance(asked, dict) else {"ef": max(_LEAST_EF, _EF_FOR_EACH * wanted)}
         found = self._read(
             lambda client: client.search(
                 collection,
@@ -159,16 +165,12 @@ class Connection:
                 limit=wanted,
                 filter=condition,
                 output_fields=list(fields),
-                search_params={
-                    "metric_type": "BM25" if words else "IP",
-                    "params": {} if words else {"ef": max(_LEAST_EF, _EF_FOR_EACH * wanted)},
-                },
+                search_params={"metric_type": "IP", "params": effort},
                 consistency_level=_SERVED,
                 timeout=self._timeout_s,
             )
         )
-        # milvus-lite gives BM25 with a minus.
-        return [Hit(abs(hit["distance"]) if words else hit["distance"], hit["entity"]) for hit in found[0]]
+        return [Hit(hit["distance"], hit["entity"]) for hit in found[0]]
 
     def _query(
         self, collection: str, condition: str, fields: Sequence[str], consistency: str, **more: int
@@ -193,7 +195,7 @@ class Connection:
         self._write(lambda client: self._create(client, collection, fields, exact=exact or self.lite))
 
     def _create(self, client: Any, collection: str, fields: Sequence[Field], *, exact: bool) -> None:  # noqa: ANN401
-        from pymilvus import DataType, Function, FunctionType  # noqa: PLC0415
+        from pymilvus import DataType  # noqa: PLC0415
 
         schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
         indexes = client.prepare_index_params()
@@ -216,31 +218,9 @@ class Connection:
                         metric_type="IP",
                         params={} if exact else graph,
                     )
-                case "words":
-                    schema.add_field(
-                        field.name,
-                        DataType.VARCHAR,
-                        max_length=LONGEST_TEXT,
-                        enable_analyzer=True,
-                        # Its words are ours, to be taken as they are; the lite one has nothing simpler.
-                        analyzer_params={"tokenizer": "standard" if self.lite else "whitespace"},
-                    )
-                    weights = f"{field.name}_weights"
-                    schema.add_field(weights, DataType.SPARSE_FLOAT_VECTOR)
-                    schema.add_function(
-                        Function(
-                            name=f"{field.name}_bm25",
-                            function_type=FunctionType.BM25,
-                            input_field_names=[field.name],
-                            output_field_names=[weights],
-                        )
-                    )
-                    indexes.add_index(
-                        weights,
-                        index_type="SPARSE_INVERTED_INDEX",
-                        metric_type="BM25",
-                        params={"bm25_k1": 1.2, "bm25_b": 0.75},
-                    )
+                case "sparse":
+                    schema.add_field(field.name, DataType.SPARSE_FLOAT_VECTOR)
+                    indexes.add_index(field.name, index_type="SPARSE_INVERTED_INDEX", metric_type="IP")
         client.create_collection(
             collection, schema=schema, index_params=indexes, consistency_level=_SERVED, timeout=_WRITING_S
         )
@@ -329,14 +309,14 @@ class Connection:
         except Exception as error:
             raise self._told(error) from error
 
-    def _told(self, error: Exception) -> Exception:
+    def _told(self, error: Any) -> Any:  # noqa: ANN401  pymilvus's
         """What to raise instead of an error of pymilvus's; itself where it is a mistake of ours."""
         import grpc  # noqa: PLC0415
         from pymilvus.exceptions import MilvusException, ParamError  # noqa: PLC0415
 
         where = f"{self.uri}: Milvus"
         if isinstance(error, grpc.RpcError):
-            code = error.code()
+            code: grpc.StatusCode = error.code()
             if code in {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED}:
                 return UsageError(f"{where} refuses us ({error.details()}); mend milvus_token")
             if code is grpc.StatusCode.INVALID_ARGUMENT:

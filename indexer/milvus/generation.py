@@ -15,8 +15,8 @@ from indexer.folder import IndexFolder
 from indexer.milvus import schema
 from indexer.milvus.connection import Connection
 from indexer.milvus.corpus import Corpus
-from indexer.milvus.frequencies import Frequencies
 from indexer.milvus.passages import Columns, FullText, Tokens, VectorSearch
+from indexer.milvus.words import Words
 
 ENCODER = "encoder"
 _PUBLISH = "run: dateline index publish"
@@ -50,8 +50,8 @@ class MilvusGeneration:
             self.manifest = folder.verify_part(generation_id, ENCODER)
             stored = Encoder(path / ENCODER, streams=1, threads=cores)
             self.encoder = encoder if encoder and encoder.facts == stored.facts else stored
-            frequencies = Frequencies(folder.words(generation_id))
-            opened.callback(frequencies.close)
+            words = Words(folder.words(generation_id))
+            opened.callback(words.close)
             passages, articles = (
                 schema.collection_of(alias, generation_id, part)
                 for part in (schema.PASSAGES, schema.ARTICLES)
@@ -59,7 +59,7 @@ class MilvusGeneration:
             fields = connection.fields(passages)
             for name in (passages, articles):
                 connection.check_loaded(name)
-            facts = frequencies.facts
+            facts = words.facts
             found = {
                 passages: (connection.count(passages), facts["passages"]),
                 articles: (connection.count(articles), facts["documents"]),
@@ -70,7 +70,7 @@ class MilvusGeneration:
             self.columns = Columns(connection, passages)
             self.vectors = VectorSearch(connection, passages, self.columns, self.encoder.facts.dimension)
             self.fulltext = FullText(
-                connection, passages, self.columns, frequencies, searched=schema.WORDS in fields
+                connection, passages, self.columns, words, searched=schema.WORDS in fields
             )
             self.corpus = Corpus(
                 connection,

@@ -15,7 +15,7 @@ from indexer.errors import UsageError
 from indexer.lateinteraction import Codes, TokenCodes
 from indexer.milvus import schema
 from indexer.milvus.connection import MOST_FOUND, Connection, Hit
-from indexer.milvus.frequencies import Frequencies
+from indexer.milvus.words import Words
 from indexer.models import EVERYTHING, Filters, Rows, Scores, TokenVectors, Vector, Vectors
 
 Key = TypeVar("Key")
@@ -151,7 +151,7 @@ class FullText:
         connection: Connection,
         collection: str,
         columns: Columns,
-        frequencies: Frequencies,
+        words: Words,
         *,
         searched: bool,
     ) -> None:
@@ -159,12 +159,13 @@ class FullText:
         self._connection = connection
         self._collection = collection
         self._columns = columns
-        self.rarity = frequencies.rarity
+        self._words = words
+        self.rarity = words.rarity
         self.lacking = (
             ""
             if searched
             else f"{connection.uri}: this Milvus was too old to find words when the index was published; "
-            "upgrade it to 2.5 or later, then run: dateline index publish; or ask with mode dense"
+            "upgrade it to 2.4 or later, then build again: dateline index build PATH…; or ask with mode dense"
         )
 
     def search(
@@ -173,16 +174,11 @@ class FullText:
         """As for any index."""
         if self.lacking:
             raise UsageError(self.lacking, param="mode")
-        words = schema.words_asked(terms, asked)
-        if not words:
+        wanted = self._words.asked(terms, asked)
+        if not wanted:
             return np.empty(0, np.int64), np.empty(0, np.float32)
         hits = self._connection.search(
-            self._collection,
-            schema.WORD_WEIGHTS,
-            words,
-            k + _TIED,
-            schema.condition(filters),
-            schema.COLUMNS,
+            self._collection, schema.WORDS, wanted, k + _TIED, schema.condition(filters), schema.COLUMNS
         )
         self._columns.note(hits)
         return _ranked(hits, k)

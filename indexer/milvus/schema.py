@@ -23,7 +23,6 @@ import numpy as np
 from indexer.lateinteraction import Codes
 from indexer.milvus.connection import LONGEST_TEXT, Entity, Field
 from indexer.models import Filters
-from indexer.words import days_asked, days_told
 
 NONE = -1  # of a story that there is not
 UNDATED = 0  # the ordinal of no day
@@ -33,7 +32,6 @@ ARTICLE, NAME, SPEAKERS = range(3)
 
 WORDS = "words"
 VECTOR = "vector"
-WORD_WEIGHTS = f"{WORDS}_weights"
 COLUMNS = ("row", "article", "story", "day")
 """What of a passage comes with each hit."""
 _CODES = "codes"
@@ -74,7 +72,7 @@ def passage_fields(*, dimension: int, words: bool, code_fields: int) -> list[Fie
         Field("row", "number", primary=True),
         *(Field(name, "number", indexed=True) for name in ("article", "story", "day", "source", "author")),
         *(Field(_code_field(place), "text", LONGEST_TEXT) for place in range(code_fields)),
-        *([Field(WORDS, "words")] if words else []),
+        *([Field(WORDS, "sparse")] if words else []),
         Field(VECTOR, "vector", dimension),
     ]
 
@@ -114,29 +112,6 @@ def among(field: str, numbers: Iterable[int]) -> str:
 def both(*conditions: str) -> str:
     """That all of the conditions hold, of which some may be empty."""
     return " and ".join(f"({one})" for one in conditions if one)
-
-
-# --- words
-
-
-def words_of(stems: Sequence[str], mentioned: Iterable[tuple[date, date]]) -> str:
-    """What is found of a passage by words: its stems, and the days that it speaks of, each once. What a
-    field cannot hold is left out at the end."""
-    days = sorted({_day_word(when) for first, last in mentioned for when in days_told(first, last)})
-    text = " ".join([*days, *stems])
-    encoded = text.encode()
-    return text if len(encoded) <= LONGEST_TEXT else encoded[:LONGEST_TEXT].rpartition(b" ")[0].decode()
-
-
-def words_asked(terms: Sequence[str], asked: Iterable[tuple[date, date]]) -> str:
-    """The words to look for."""
-    days = (_day_word(when) for first, last in asked for when in days_asked(first, last))
-    return " ".join([*terms, *dict.fromkeys(days)])
-
-
-def _day_word(when: str) -> str:
-    """A day as no word of a text is written: none has an underscore."""
-    return f"_{when.replace('-', '_')}"
 
 
 # --- the codes of tokens
@@ -195,8 +170,8 @@ def pieces(kind: int, key: int, content: object, **columns: int) -> list[Entity]
 
 def size(entity: Entity) -> int:
     """About how many bytes of a message an entity takes."""
-    return 128 + sum(
-        len(value) * (4 if isinstance(value, np.ndarray) else 1)
+    return sum(
+        8 * len(value) if isinstance(value, dict | np.ndarray) else len(value)
         for value in entity.values()
         if not isinstance(value, int)
     )

@@ -37,7 +37,7 @@ def event_days(generation: Generation, phrase: str) -> Days:
     of them name; where only one story names them, no other may speak of different days.
     """
     terms = set(content_terms(phrase))
-    if not terms or len(terms) > _MOST_TERMS:
+    if not terms or len(terms) > _MOST_TERMS or generation.fulltext.lacking:
         return None
     rows = generation.fulltext.search(sorted(terms), _PASSAGES, EVERYTHING)[0].tolist()
     mentioned = generation.corpus.mentions(rows)
