@@ -16,6 +16,10 @@
 #
 # A digest holds the base to its bytes: docker build --build-arg BASE=python:3.11.7-slim-bookworm@sha256:… .
 #
+# For more than one machine (docs/scale.md) it has the clients of Milvus, of language models and of collectors as well:
+#
+#   docker build --build-arg LOCK=requirements-cluster.lock -t dateline .
+#
 # The serving image rebuilds with the encoder that its index carries; another model needs the first
 # stage: docker build --target build -t dateline-build .
 ARG BASE=python:3.11.7-slim-bookworm
@@ -24,11 +28,12 @@ WORKDIR /src
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 RUN python -m venv /opt/build && /opt/build/bin/pip install torch==2.13.0 --index-url "$TORCH_INDEX"
-COPY requirements.lock requirements-build.lock ./
+COPY requirements.lock requirements-build.lock requirements-cluster.lock ./
 # A lock is complete: --no-deps keeps pip from adding what it does not name.
 RUN /opt/build/bin/pip install --no-deps --require-hashes -r requirements-build.lock
 # What goes into the serving image: the same package without what only a new model needs.
-RUN python -m venv /opt/dateline && /opt/dateline/bin/pip install --no-deps --require-hashes -r requirements.lock
+ARG LOCK=requirements.lock
+RUN python -m venv /opt/dateline && /opt/dateline/bin/pip install --no-deps --require-hashes -r "$LOCK"
 COPY pyproject.toml README.md LICENSE ./
 COPY indexer indexer
 COPY service service

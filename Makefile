@@ -20,8 +20,12 @@ TXTAI_VENV ?= .venv-txtai
 # with, as the lock names it, in another.
 SUPPLY_VENV ?= .venv-supply
 LOCKED_VENV ?= .venv-locked
+# What reads compose.yaml and the manifests has one as well.
+DEPLOY_VENV ?= .venv-deploy
 LOCK := $(SUPPLY_VENV)/bin/uv pip compile --quiet --generate-hashes --no-annotate --python-version 3.11 \
     --custom-compile-command 'make lock'
+# What the image has beside, where it is built for more than one machine.
+CLUSTER := llm milvus otel
 # Milvus has one for its servers, which listen on every address that they find: so they are tried in a network
 # of their own. A cluster that is there is tried instead where it is named: MILVUS_URI=…, MILVUS_TOKEN=…
 MILVUS_VENV ?= .venv-milvus
@@ -35,7 +39,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-heavy torture test-clients test-milvus vendor check format lint types layers bench bench-peers bench-scale quality volume screenshots demo-openwebui lock audit sbom clean
+.PHONY: help run test test-heavy torture test-clients test-milvus vendor check format lint types layers bench bench-peers bench-scale quality volume screenshots demo-openwebui lock audit sbom check-deploy clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -119,8 +123,10 @@ quality: $(VENV)/.installed ## measure reading, copies, quotes, retrieval and an
 	$(if $(ANSWERED),$(BIN)/dateline eval answers $(ANSWERED) --limit 2000)
 
 # The build's lock leaves out torch: which of its builds is right depends on the machine (TORCH_INDEX).
-lock: $(SUPPLY_VENV)/.installed ## name what pyproject.toml needs, to the hash (requirements.lock, requirements-build.lock)
+lock: $(SUPPLY_VENV)/.installed ## name what pyproject.toml needs, to the hash (requirements*.lock)
 	$(LOCK) --universal --output-file requirements.lock pyproject.toml
+	$(LOCK) --universal $(CLUSTER:%=--extra %) --constraint requirements.lock \
+	    --output-file requirements-cluster.lock pyproject.toml
 	grep -o '"hatchling==[0-9.]*"' pyproject.toml | tr -d '"' | $(LOCK) --extra build \
 	    --constraint requirements.lock --python-platform x86_64-manylinux_2_28 --no-emit-package torch \
 	    $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX) --index-strategy unsafe-best-match) \
@@ -130,7 +136,7 @@ lock: $(SUPPLY_VENV)/.installed ## name what pyproject.toml needs, to the hash (
 # --strict: a package that nobody can tell anything of fails the audit, and so does a service out of reach.
 audit: $(SUPPLY_VENV)/.installed ## look for known vulnerabilities (asks pypi.org, or AUDIT=osv) and unsafe code
 	$(SUPPLY_VENV)/bin/bandit --quiet --recursive --configfile pyproject.toml indexer service
-	for lock in requirements.lock requirements-build.lock; do \
+	for lock in requirements.lock requirements-build.lock requirements-cluster.lock; do \
 	    $(SUPPLY_VENV)/bin/pip-audit --strict --disable-pip --require-hashes -s $(or $(AUDIT),pypi) -r $$lock || exit; \
 	done
 
@@ -138,6 +144,14 @@ sbom: $(SUPPLY_VENV)/.installed $(LOCKED_VENV)/.installed ## list what the image
 	@mkdir -p dist
 	$(SUPPLY_VENV)/bin/cyclonedx-py environment $(LOCKED_VENV) --pyproject pyproject.toml --output-reproducible \
 	    --output-file dist/sbom.cdx.json
+
+check-deploy: $(DEPLOY_VENV)/.installed ## have compose.yaml, the manifests and the alerts read by Docker Compose, kubectl, promtool
+	$(DEPLOY_VENV)/bin/python deploy/check.py
+
+$(DEPLOY_VENV)/.installed: deploy/requirements-check.txt
+	$(PYTHON) -m venv $(DEPLOY_VENV)
+	$(DEPLOY_VENV)/bin/pip install --quiet --requirement deploy/requirements-check.txt
+	@touch $@
 
 $(SUPPLY_VENV)/.installed: deploy/requirements-supply.txt
 	$(PYTHON) -m venv $(SUPPLY_VENV)

@@ -4,7 +4,6 @@ The only door to the reader's network, which `training/reader.py` trains. It nee
 """
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from math import exp, inf
@@ -18,6 +17,7 @@ from openvino import properties
 from openvino.properties import hint
 from tokenizers import Encoding, Tokenizer
 
+from indexer.cores import cores
 from indexer.errors import DamagedError
 from indexer.models import Span
 
@@ -95,14 +95,13 @@ class Reader:
         self._tokenizer.enable_truncation(_WINDOW, stride=_STRIDE, strategy="only_second")
         core = ov.Core()
         has_bf16 = "BF16" in core.get_property("CPU", properties.device.capabilities)
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         compiled = core.compile_model(
             core.read_model(folder / GRAPH),
             "CPU",
             {
                 hint.inference_precision: ov.Type.bf16 if has_bf16 else ov.Type.f32,
                 properties.num_streams: 1,
-                properties.inference_num_threads: cores,
+                properties.inference_num_threads: cores(),
             },
         )
         self._idle: SimpleQueue[ov.InferRequest] = SimpleQueue()

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import PydanticBaseSettingsSource, SettingsError, TomlConfigSettingsSource
 
+from indexer.cores import cores
 from indexer.errors import UsageError
 from indexer.settings import DEFAULT_COLLECTION, IndexSettings
 
@@ -141,8 +142,7 @@ class Settings(IndexSettings):
     @property
     def cores(self) -> int:
         """Those that each worker may keep busy, and so how many questions it works on at once."""
-        there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return max(1, there // self.workers)
+        return max(1, cores() // self.workers)
 
     def folders(self) -> dict[str, Path]:
         """Every index that is served, by its collection's name; `index` is the first."""

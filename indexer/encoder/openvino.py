@@ -1,6 +1,5 @@
 """The only door to OpenVINO: converts a network once, and runs it on the CPU."""
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -18,6 +17,7 @@ from openvino.properties import hint
 from tokenizers import Encoding, Tokenizer
 
 from indexer import storage
+from indexer.cores import cores
 from indexer.encoder.facts import TOKENIZER, Facts, Kind
 from indexer.models import Encoded, Span
 
@@ -185,11 +185,6 @@ class _Question:
                 self._looked_up[0, : len(ids)] = self._words[ids]
             self._request.infer()
             return self._texts[0].copy(), self._tokens[0].copy()
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _cut_words(model: ov.Model) -> npt.NDArray[np.floating] | None:

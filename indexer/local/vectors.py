@@ -18,7 +18,6 @@ is a fifth of the first.
 
 import json
 import mmap
-import os
 import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -31,6 +30,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from indexer import storage
+from indexer.cores import cores
 from indexer.errors import DamagedError
 from indexer.models import Mask, Rows, Scores, Vector, Vectors
 
@@ -414,8 +414,8 @@ def _learn(folder: Path, segment: Segment, dimension: int) -> Segment:
     random = np.random.default_rng(segment.passages)
     lists = round(_LISTS_BY_ROOT * segment.passages**0.5)
     # Whoever searched before has one thread left; here all cores are wanted.
-    faiss.omp_set_num_threads(os.cpu_count() or 1)
-    with threadpool_limits(limits=os.cpu_count(), user_api="blas"):
+    faiss.omp_set_num_threads(cores())
+    with threadpool_limits(limits=cores(), user_api="blas"):
         index = _lists_index(_centroids(opened, lists, random))
         index.train(np.zeros((1, dimension), np.float32))  # the codes need none; it says so in its state
         for start in range(0, segment.passages, _BATCH):

@@ -1,7 +1,6 @@
 """Documents to articles: the format is told by the bytes; what takes time runs on every core."""
 
 import multiprocessing
-import os
 import resource
 import signal
 from collections import deque
@@ -11,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 from pebble import ProcessExpired, ProcessPool
 
+from indexer.cores import cores
 from indexer.models import RawArticle
 from indexer.sources import html, mail, markdown, pdf, text
 from indexer.sources.decoding import decode
@@ -105,7 +105,7 @@ def _workers() -> Iterator[ProcessPool]:
     # A server that forks before it has any threads: the encoder's would not survive a fork.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
-    with ProcessPool(os.cpu_count() or 1, initializer=_begin_worker, context=context) as pool:
+    with ProcessPool(cores(), initializer=_begin_worker, context=context) as pool:
         try:
             yield pool
         except BaseException:

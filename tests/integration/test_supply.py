@@ -25,6 +25,10 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
+# What the image has beside, where it is built for more than one machine: of the Makefile.
+CLUSTER = tuple(re.findall(r"^CLUSTER := (.*)$", MAKEFILE, re.MULTILINE)[0].split())
+
+
 def locked(name: str) -> dict[str, str]:
     """What a lock installs here, where it has a choice."""
     return {
@@ -41,7 +45,7 @@ def wanted(*extras: str) -> list[Requirement]:
     return [Requirement(line) for line in lines]
 
 
-LOCKS = {"requirements.lock": (), "requirements-build.lock": ("build",)}
+LOCKS = {"requirements.lock": (), "requirements-build.lock": ("build",), "requirements-cluster.lock": CLUSTER}
 
 
 @pytest.mark.parametrize(("lock", "extras"), LOCKS.items())
@@ -83,11 +87,13 @@ def test_every_locked_package_has_its_hashes_and_no_other_source() -> None:
         assert "://" not in text
 
 
-def test_both_locks_agree() -> None:
+def test_the_locks_agree() -> None:
     serving, building = locked("requirements.lock"), locked("requirements-build.lock")
-    assert {name: serving[name] for name in serving.keys() & building.keys()} == {
-        name: building[name] for name in serving.keys() & building.keys()
-    }
+    for other in (building, cluster := locked("requirements-cluster.lock")):
+        assert {name: serving[name] for name in serving.keys() & other.keys()} == {
+            name: other[name] for name in serving.keys() & other.keys()
+        }
+    assert serving.keys() < cluster.keys()
     backend = re.search(r'"(hatchling)==(\S+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert backend
     assert building["hatchling"] == backend[2]
