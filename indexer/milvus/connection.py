@@ -191,8 +191,9 @@ class Connection:
     # --- writing
 
     def create(self, collection: str, fields: Sequence[Field], *, exact: bool) -> None:
-        """Makes a collection with its indexes, where they are not there. `exact`: vectors are compared one by one, else by HNSW; in
-        milvus-lite they always are, for its HNSW loses most of what a selective filter lets through."""
+        """Makes a collection with its indexes, where they are not there. `exact`: vectors are compared one by
+        one, else by HNSW; in milvus-lite they always are, for its HNSW loses most of what a selective filter
+        lets through."""
         self._write(lambda client: self._create(client, collection, fields, exact=exact or self.lite))
 
     def _create(self, client: Any, collection: str, fields: Sequence[Field], *, exact: bool) -> None:  # noqa: ANN401
@@ -226,7 +227,11 @@ class Connection:
             client.create_collection(collection, schema=schema, consistency_level=_SERVED, timeout=_WRITING_S)
         # By themselves: made together with the collection they would have it loaded while it is written,
         # where a search finds a tenth less than by the indexes that it gets.
-        client.create_index(collection, indexes, timeout=_WRITING_S)
+        there = client.list_indexes(collection)  # one that is there milvus-lite does not make again
+        missing = client.prepare_index_params()
+        missing.extend(one for one in indexes if one.field_name not in there)
+        if missing:
+            client.create_index(collection, missing, timeout=_WRITING_S)
 
     def upsert(self, collection: str, entities: list[Entity]) -> None:
         """Writes entities, over those that have the same primary key: to be done again at any time."""
