@@ -49,7 +49,7 @@ from indexer.local.generation import (
     LocalGeneration,
     LocalIndex,
 )
-from indexer.local.tokenvectors import Codes, TokenVectorWriter
+from indexer.local.tokenvectors import Codes, TokenVectorWriter, coded
 from indexer.local.vectors import VectorIndex, VectorWriter
 from indexer.models import Filters, Mask, Vector, Vectors
 from indexer.passages import encoded_text
@@ -73,8 +73,7 @@ class Made:
         """Encodes `count` passages, unless the data folder has them."""
         file = data / f"encoded-{count}.npz"
         if not file.is_file():
-            with tempfile.TemporaryDirectory() as scratch:
-                self._encode(encoder, said, count, Path(scratch) / "tokens", file)
+            self._encode(encoder, said, count, file)
         with np.load(file) as stored:
             self._vectors: Vectors = stored["vectors"]
             starts, codes = stored["starts"], stored["codes"]
@@ -86,7 +85,7 @@ class Made:
         self._moves = (SPREAD * root.T).astype(np.float32)
 
     @staticmethod
-    def _encode(encoder: Encoder, said: list[str], count: int, scratch: Path, file: Path) -> None:
+    def _encode(encoder: Encoder, said: list[str], count: int, file: Path) -> None:
         texts = [
             encoded_text(article, span)
             for article, spans in mixed.articles(said, -(-count // PER_ARTICLE), passages=PER_ARTICLE)
@@ -94,10 +93,9 @@ class Made:
         ][:count]
         vectors = np.empty((count, encoder.facts.dimension), np.float32)
         codes: dict[int, Codes] = {}
-        with TokenVectorWriter(scratch, bits=BITS) as tokens:
-            for at, encoded in encoder.stream_passages(texts):
-                vectors[at] = encoded.vector
-                codes[at] = tokens.encode(encoded.tokens)
+        for at, encoded in encoder.stream_passages(texts):
+            vectors[at] = encoded.vector
+            codes[at] = coded(encoded.tokens, bits=BITS)
         starts = np.cumsum([0, *(len(codes[at]) for at in range(count))])
         np.savez(
             file, vectors=vectors, starts=starts, codes=np.concatenate([codes[at] for at in range(count)])
@@ -144,7 +142,7 @@ def build(folder: IndexFolder, encoder: Path, said: list[str], made: Made, count
     with folder.writing("bench/scale.py"), folder.staging() as staging:
         shutil.copytree(encoder, staging / ENCODER)
         write_texts(staging, said, count, clock)
-        with TokenVectorWriter(staging / TOKENS, bits=BITS) as tokens:
+        with TokenVectorWriter(staging / TOKENS) as tokens:
             vectors = VectorWriter(staging / VECTORS, Encoder(encoder).facts.dimension)
             with clock.on("vectors"), vectors:
                 for _, block, codes in made.blocks(count):

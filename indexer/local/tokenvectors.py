@@ -37,34 +37,32 @@ _LEVELS = {
 }
 
 
+def coded(tokens: TokenVectors, *, bits: int) -> Codes:
+    """The codes of a passage's token vectors in 1 or 2 bits a dimension; the dimensions have to fill whole
+    bytes."""
+    scaled = tokens * np.float32(np.sqrt(tokens.shape[1]))
+    values = _LEVELS[bits]
+    levels = np.zeros(tokens.shape, np.uint8)
+    for threshold in (values[1:] + values[:-1]) / 2:
+        levels += scaled > threshold
+    packed = np.zeros((len(tokens), tokens.shape[1] * bits // 8), np.uint8)
+    for place in range(8 // bits):
+        packed |= levels[:, place :: 8 // bits] << np.uint8(place * bits)
+    return packed
+
+
 class TokenVectorWriter:
     """Fills an empty folder, or adds a segment to one, passage by passage in the order of their rows; use as
     a context. No file that is there is changed: they may be those of an earlier generation as well."""
 
-    def __init__(self, folder: Path, *, bits: int) -> None:
-        """`bits` for each dimension: 1 or 2."""
+    def __init__(self, folder: Path) -> None:
         if not folder.exists():
             storage.make_folder(folder)
         self._folder = folder
-        self._levels = _LEVELS[bits]
-        self._bits = bits
         self._starts = array("q", [0])
         self._before = _segments(folder)
         self._name = f"{int(self._before[-1]) + 1 if self._before else 1:06d}"
         self._stream: BinaryIO = storage.create(folder / f"{self._name}.{_CODES}")
-
-    def encode(self, tokens: TokenVectors) -> Codes:
-        """The codes of a passage's token vectors, whose dimension has to fill whole bytes."""
-        scaled = tokens * np.float32(np.sqrt(tokens.shape[1]))
-        between = (self._levels[1:] + self._levels[:-1]) / 2
-        levels = np.zeros(tokens.shape, np.uint8)
-        for threshold in between:
-            levels += scaled > threshold
-        bits = self._bits
-        packed = np.zeros((len(tokens), tokens.shape[1] * bits // 8), np.uint8)
-        for place in range(8 // bits):
-            packed |= levels[:, place :: 8 // bits] << np.uint8(place * bits)
-        return packed
 
     def add(self, codes: Codes) -> None:
         """Adds the next passage's."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from indexer.errors import DamagedError
 from indexer.folder import IndexFolder
 from indexer.local.generation import LocalGeneration, LocalIndex
-from indexer.local.tokenvectors import Codes, TokenVectorIndex, TokenVectorWriter
+from indexer.local.tokenvectors import Codes, TokenVectorIndex, TokenVectorWriter, coded
 from indexer.models import Scores, TokenVectors
 from indexer.passages import encoded_text
 from tests.conftest import SEEDS, build_index
@@ -37,8 +37,8 @@ def unit_vectors(count: int, seed: int, dimension: int = DIMENSION) -> TokenVect
 
 
 def written(folder: Path, passages: Sequence[TokenVectors], bits: int) -> list[Codes]:
-    with TokenVectorWriter(folder, bits=bits) as writer:
-        codes = [writer.encode(tokens) for tokens in passages]
+    codes = [coded(tokens, bits=bits) for tokens in passages]
+    with TokenVectorWriter(folder) as writer:
         for one in codes:
             writer.add(one)
     return codes
@@ -221,8 +221,8 @@ def test_a_folder_of_another_kind_is_named(tmp_path: Path) -> None:
 
 def test_a_writer_that_fails_leaves_nothing_that_can_be_read(tmp_path: Path) -> None:
     def failing() -> None:
-        with TokenVectorWriter(tmp_path / "tokens", bits=2) as writer:
-            writer.add(writer.encode(unit_vectors(4, 1)))
+        with TokenVectorWriter(tmp_path / "tokens") as writer:
+            writer.add(coded(unit_vectors(4, 1), bits=2))
             raise KeyError
 
     with pytest.raises(KeyError):
