@@ -143,9 +143,10 @@ def build(
             corpus = Corpus(staging / CORPUS)
             opened.callback(corpus.close)
             Columns.write(staging / COLUMNS, corpus.filed(), corpus.passage_rows)
-            known = _known(base, gone if grows else None, encoder, token_bits)
+            known: list[Known] = []
             if change.parts:
                 known.append(opened.enter_context(change.parts.vectors(staging)))
+            known += _known(base, gone if grows else None, encoder, token_bits)
             first = base.corpus.passage_rows if base and grows else 0
             encoded = _write_vectors(corpus, first, known, encoder, token_bits, staging, progress)
             progress.stage("commit")
@@ -281,7 +282,11 @@ def check_parts(parts: Parts, recipe: Recipe, columns: Mapping[str, str] | None 
     made = parts.made
     same, _ = _is_of(recipe.model, made.encoder)
     wanted = _allowed(recipe, made.encoder)
-    if same and wanted == (made.passage_tokens, made.token_bits) and columns in {None, made.columns}:
+    if (
+        same
+        and wanted == (made.passage_tokens, made.token_bits)
+        and (columns is None or columns == made.columns)
+    ):
         return
     told = f"{recipe.model}, passages of {wanted[0]} tokens, {wanted[1]} bits a token's dimension"
     if columns is not None and columns != made.columns:

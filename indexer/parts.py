@@ -75,8 +75,8 @@ class Made:
 
     def __str__(self) -> str:
         told = (
-            f"{self.encoder.model}, passages of {self.passage_tokens} tokens, {self.token_bits} bits a token's "
-            "dimension"
+            f"{self.encoder.model}, passages of {self.passage_tokens} tokens, "
+            f"{self.token_bits} bits a token's dimension"
         )
         return told + (f", columns {self.columns}" if self.columns else "")
 

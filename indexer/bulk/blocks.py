@@ -22,7 +22,7 @@ from indexer.parts import EncodedPassage, Made, PartName, Parts, Row
 from indexer.passages import cut, digest_of, encoded_text
 from indexer.sources import File, Intake, Pages
 
-BLOCK = 256  # articles, or what was left out in their place
+BLOCK = 128  # articles, or what was left out in their place
 _SHARD_BYTES = 64 << 20  # of small files that are read together; a larger one is a shard by itself
 _SHARD_FILES = 1000
 _FORMAT = 1  # of the parts' names and what they hold

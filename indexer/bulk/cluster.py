@@ -4,6 +4,7 @@ Which block goes where, and what becomes of the work of a machine that is lost, 
 part is written by whoever encoded it, under the name of its block: what is done twice is there once.
 """
 
+import logging
 import os
 import pickle
 from collections import Counter
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BLOCK, _SHARD = "block", "shard"
+# Cores that reading a shard is counted as: it waits for those who encode most of the time. Were it as many as
+# encoding takes, Ray Data would have one actor read and encode a whole shard.
+_READING = 0.5
 
 
 def encode(
@@ -81,8 +85,11 @@ def _cluster(address: str | None) -> Iterator[Any]:
     except ImportError as error:
         raise UsageError("--engine ray needs Ray; run: pip install 'dateline[ray]'") from error
     where = f"the cluster at {address}" if address else "Ray on this machine"
+    # Ray Data tells of its progress and plans, of which we tell ourselves.
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    own: dict[str, Any] = {} if address else {"include_dashboard": False}
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR", **({} if address else _OWN))
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR", **own)
     except (RayError, ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise ClusterError(
             f"{where}: cannot be reached ({_first_line(error)}); start it with ray start --head, and run "
@@ -98,9 +105,6 @@ def _cluster(address: str | None) -> Iterator[Any]:
         ) from error
     finally:
         ray.shutdown()
-
-
-_OWN = {"include_dashboard": False}
 
 
 def _run(
@@ -133,7 +137,7 @@ def _run(
 
     read_blocks = ray.data.from_items(
         [{_SHARD: one} for one in work], override_num_blocks=len(work)
-    ).map_batches(blocks, batch_format="pyarrow", batch_size=1)
+    ).map_batches(blocks, batch_format="pyarrow", batch_size=1, num_cpus=_READING)
     encoded = read_blocks.map_batches(
         _Actor,
         fn_constructor_args=[str(parts)],

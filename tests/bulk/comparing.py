@@ -34,7 +34,6 @@ def compared(one: Path, other: Path) -> Difference:
         assert first.manifest.settings == second.manifest.settings
         rows = np.arange(first.corpus.passage_rows, dtype=np.int64)
         vectors = [generation.vectors.vectors(rows) for generation in (first, second)]
-        assert first.tokens and second.tokens
         codes = [levels(generation, rows) for generation in (first, second)]
         assert codes[0].shape == codes[1].shape
         return Difference(float(np.abs(vectors[0] - vectors[1]).max()), float((codes[0] != codes[1]).mean()))

@@ -109,9 +109,7 @@ def test_parts_that_are_there_are_not_made_again(
     load(tmp_path / "index", parts)
 
 
-def test_a_file_that_changed_is_read_anew(
-    dump: Path, seed_index: Path, encoded: Parts, tmp_path: Path
-) -> None:
+def test_a_file_that_changed_is_read_anew(dump: Path, encoded: Parts, tmp_path: Path) -> None:
     there = shutil.copytree(dump, tmp_path / "dump")
     parts = copy_of(encoded, tmp_path)
     before, _ = shards([str(there)], parts.made, Intake())
@@ -176,7 +174,7 @@ def test_a_damaged_part_is_refused_by_name_and_leaves_the_index(
 
 
 def test_a_folder_that_machines_do_not_share_is_told(encoded: Parts) -> None:
-    with pytest.raises(StorageError, match="do all machines|all machines share"):
+    with pytest.raises(StorageError, match="all machines share"):
         encoded.finish([shard.shard for shard in encoded.names()] + ["0" * 24])
 
 
