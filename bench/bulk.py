@@ -4,7 +4,7 @@ long each took.
     python bench/bulk.py --address HOST:PORT [--dump FILE] [--limit N]
 
 The dump is by default reuters/articles.jsonl.xz below DATELINE_EVAL, of which the first N articles are taken.
-The cluster is yours (docs/bulk.md). Prints one line of JSON; exits with 1 where the indexes differ in a text, a
+The cluster is yours (docs/bulk.md). Prints a line of JSON; exits with 1 where the indexes differ in a text, a
 story or a passage, or their vectors by more than a thousandth.
 """
 

@@ -7,6 +7,7 @@ part is written by whoever encoded it, under the name of its block: what is done
 import logging
 import os
 import pickle
+import socket
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ _BLOCK, _SHARD = "block", "shard"
 # Cores that reading a shard is counted as: it waits for those who encode most of the time. Were it as many as
 # encoding takes, Ray Data would have one actor read and encode a whole shard.
 _READING = 0.5
+_PATIENCE_S = 10.0
 
 
 def encode(
@@ -85,10 +87,13 @@ def _cluster(address: str | None) -> Iterator[Any]:
     except ImportError as error:
         raise UsageError("--engine ray needs Ray; run: pip install 'dateline[ray]'") from error
     where = f"the cluster at {address}" if address else "Ray on this machine"
-    # Ray Data tells of its progress and plans, of which we tell ourselves.
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    # What Ray Data says goes to its files alone: progress and errors we tell ourselves.
+    for handler in logging.getLogger("ray.data").handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setLevel(logging.CRITICAL)
     own: dict[str, Any] = {} if address else {"include_dashboard": False}
     try:
+        _reach(address)
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", **own)
     except (RayError, ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise ClusterError(
@@ -105,6 +110,13 @@ def _cluster(address: str | None) -> Iterator[Any]:
         ) from error
     finally:
         ray.shutdown()
+
+
+def _reach(address: str | None) -> None:
+    """Raises OSError or ValueError where nobody listens: Ray tries for minutes."""
+    host, _, port = (address or "").rpartition("/")[2].rpartition(":")
+    if host:
+        socket.create_connection((host, int(port)), _PATIENCE_S).close()
 
 
 def _run(
