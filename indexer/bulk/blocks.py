@@ -230,20 +230,27 @@ class BlockEncoder:
     """Makes parts of blocks: it cleans and cuts each article as a build does that knows of no others, and
     encodes its passages. What a build cuts otherwise, having seen all, it encodes itself."""
 
-    def __init__(self, parts: Parts, folder: Path, *, threads: int = 0) -> None:
+    def __init__(self, parts: Parts, folder: Path, *, threads: int = 0, device: str = "") -> None:
         """Fetches the parts' encoder into a folder on this machine that is not there yet; it runs on so many
-        cores, 0 meaning all."""
+        cores, 0 meaning all, or on a GPU where torch's name of one is given."""
         self._parts = parts
         self._made = parts.made
         parts.carry_encoder(folder)
-        self._encoder = Encoder(folder, streams=threads, threads=threads)
+        encoder = Encoder(folder, streams=threads, threads=threads)
+        self._token_spans = encoder.token_spans
+        self._stream = encoder.stream_passages
+        # What is not exported runs on a GPU by itself.
+        if device and encoder.facts.runtime == "openvino":
+            from indexer.encoder.original import Original  # noqa: PLC0415  it needs torch
+
+            self._stream = Original(folder, device).stream_passages
 
     def __call__(self, block: Block) -> int:
         """Writes the block's part; returns how many passages it holds."""
         texts = [list(self._texts(row.article)) if row.article else [] for row in block.rows]
         flat = [text for own in texts for text in own]
         encoded: list[Any] = [None] * len(flat)
-        for at, one in self._encoder.stream_passages(flat):
+        for at, one in self._stream(flat):
             encoded[at] = EncodedPassage(digest_of(flat[at]), one.vector, self._codes(one.tokens))
         passages = iter(encoded)
         rows = [
@@ -258,7 +265,7 @@ class BlockEncoder:
         if article is not None:
             for span in cut(
                 article.text,
-                self._encoder.token_spans,
+                self._token_spans,
                 max_tokens=self._made.passage_tokens,
                 language=article.language,
             ):

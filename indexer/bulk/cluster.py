@@ -80,6 +80,7 @@ def _cluster(address: str | None) -> Iterator[Any]:
     raised here."""
     # Nothing is told to Ray's makers.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
         import ray  # noqa: PLC0415  an extra, and seconds to load
         import ray.data  # noqa: PLC0415
@@ -152,7 +153,7 @@ def _run(
     ).map_batches(blocks, batch_format="pyarrow", batch_size=1, num_cpus=_READING)
     encoded = read_blocks.map_batches(
         _Actor,
-        fn_constructor_args=[str(parts)],
+        fn_constructor_args=[str(parts), "cuda" if gpus else ""],
         batch_format="pyarrow",
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(min_size=1),
@@ -166,9 +167,11 @@ def _run(
 class _Actor:
     """A process that encodes, on one core or one GPU."""
 
-    def __init__(self, parts: str) -> None:
+    def __init__(self, parts: str, device: str) -> None:
         self._folder = TemporaryDirectory(prefix="dateline-")  # gone with the process
-        self._encode = BlockEncoder(Parts(parts), Path(self._folder.name, "encoder"), threads=1)
+        self._encode = BlockEncoder(
+            Parts(parts), Path(self._folder.name, "encoder"), threads=1, device=device
+        )
 
     def __call__(self, table: "pa.Table") -> "pa.Table":
         import pyarrow as pa  # noqa: PLC0415
