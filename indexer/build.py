@@ -1,7 +1,7 @@
 """The walk from articles to a generation: read, clean, tell stories apart, cut, encode, commit."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -143,12 +143,9 @@ def build(
             corpus = Corpus(staging / CORPUS)
             opened.callback(corpus.close)
             Columns.write(staging / COLUMNS, corpus.filed(), corpus.passage_rows)
-            known: list[Known] = []
-            if change.parts:
-                known.append(opened.enter_context(change.parts.vectors(staging)))
-            known += _known(base, gone if grows else None, encoder, token_bits)
             first = base.corpus.passage_rows if base and grows else 0
-            encoded = _write_vectors(corpus, first, known, encoder, token_bits, staging, progress)
+            with _known(change.parts, base, gone if grows else None, encoder, token_bits, staging) as known:
+                encoded = _write_vectors(corpus, first, known, encoder, token_bits, staging, progress)
             progress.stage("commit")
             manifest = index.commit(
                 staging,
@@ -498,17 +495,27 @@ def _write_vectors(
     return to_encode
 
 
+@contextmanager
 def _known(
-    base: LocalGeneration | None, gone: dict[bytes, int] | None, encoder: Encoder, token_bits: int
-) -> list[Known]:
-    """The passages of the base whose vectors can be taken over: where it is added to, those that are
-    `gone`."""
-    if not base:
-        return []
-    if gone is not None:
-        return [_OfBase(base, gone)]
+    parts: Parts | None,
+    base: LocalGeneration | None,
+    gone: dict[bytes, int] | None,
+    encoder: Encoder,
+    token_bits: int,
+    workspace: Path,
+) -> Iterator[list[Known]]:
+    """The passages of the parts, then those of the base whose vectors can be taken over: where it is added
+    to, those that are `gone`."""
+    known: list[Known] = []
+    if base and gone is not None:
+        known = [_OfBase(base, gone)]
+    elif base and _encoded_alike(base, encoder, token_bits):
+        known = [_OfBase(base, {digest: row for row, digest in base.corpus.digests()})]
+    with parts.vectors(workspace) if parts else nullcontext() as of_parts:
+        yield [of_parts, *known] if of_parts else known
+
+
+def _encoded_alike(base: LocalGeneration, encoder: Encoder, token_bits: int) -> bool:
     if base.encoder.facts.fingerprint != encoder.facts.fingerprint:
-        return []
-    if token_bits and base.manifest.settings["token_bits"] != token_bits:
-        return []
-    return [_OfBase(base, {digest: row for row, digest in base.corpus.digests()})]
+        return False
+    return not token_bits or base.manifest.settings["token_bits"] == token_bits

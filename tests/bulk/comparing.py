@@ -32,11 +32,17 @@ def compared(one: Path, other: Path) -> Difference:
         assert told[0] == told[1]
         assert first.corpus.digest() == second.corpus.digest()
         assert first.manifest.settings == second.manifest.settings
+        assert kinds(first) == kinds(second)
         rows = np.arange(first.corpus.passage_rows, dtype=np.int64)
         vectors = [generation.vectors.vectors(rows) for generation in (first, second)]
         codes = [levels(generation, rows) for generation in (first, second)]
         assert codes[0].shape == codes[1].shape
         return Difference(float(np.abs(vectors[0] - vectors[1]).max()), float((codes[0] != codes[1]).mean()))
+
+
+def kinds(generation: LocalGeneration) -> set[str]:
+    """What a generation is made of; full text is in as many files as its writer had threads to fill."""
+    return {name.partition("/")[0] for name in generation.manifest.files}
 
 
 def told_of(generation: LocalGeneration) -> list[object]:

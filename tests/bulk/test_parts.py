@@ -16,6 +16,7 @@ from indexer.bulk import blocks
 from indexer.bulk.blocks import BlockEncoder, read, shards
 from indexer.errors import SourceError, StorageError, UsageError
 from indexer.folder import IndexFolder, Manifest
+from indexer.local.generation import REPORT
 from indexer.models import Origin, RawArticle
 from indexer.parts import PartName, Parts, Row
 from indexer.settings import DEFAULT_MODEL
@@ -43,7 +44,7 @@ def encode(index: Path, parts: Parts, *paths: str | Path, recipe: Recipe = RECIP
     return made
 
 
-def load(index: Path, parts: Parts, recipe: Recipe = RECIPE, report: Path | None = None) -> Manifest:
+def load(index: Path, parts: Parts, recipe: Recipe = RECIPE) -> Manifest:
     return build(
         IndexFolder(index),
         Change(from_current=False, parts=parts),
@@ -52,7 +53,6 @@ def load(index: Path, parts: Parts, recipe: Recipe = RECIPE, report: Path | None
         Silent(),
         keep=5,
         command="test",
-        report=report,
     )
 
 
@@ -87,12 +87,19 @@ def encoded(dump: Path, seed_index: Path, tmp_path_factory: pytest.TempPathFacto
 
 
 def test_an_index_from_parts_is_that_of_a_local_build(encoded: Parts, local: Path, tmp_path: Path) -> None:
-    manifest = load(tmp_path / "index", encoded, report=tmp_path / "report")
+    manifest = load(tmp_path / "index", encoded)
     difference = compared(local, tmp_path / "index")
     assert difference.vectors < 1e-3
     assert difference.codes < 1e-2
     assert (manifest.counts["encoded"], manifest.counts["skipped"], manifest.counts["read"]) == (0, 1, 11)
-    assert "is not JSON" in (tmp_path / "report").read_text(encoding="utf-8")
+    reports = [
+        (IndexFolder(index).generation(str(IndexFolder(index).current())) / REPORT).read_text(
+            encoding="utf-8"
+        )
+        for index in (local, tmp_path / "index")
+    ]
+    assert reports[0] == reports[1]
+    assert "is not JSON" in reports[0]
 
 
 def test_parts_that_are_there_are_not_made_again(
