@@ -6,7 +6,7 @@ part is written by whoever encoded it, under the name of its block: what is done
 
 import logging
 import os
-import pickle
+import pickle  # nosec B403  between processes of our own alone
 import socket
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -143,7 +143,7 @@ def _run(
         import pyarrow as pa  # noqa: PLC0415
 
         for packed in table.column(_SHARD).to_pylist():
-            shard, known = pickle.loads(packed)  # noqa: S301  our own
+            shard, known = pickle.loads(packed)  # noqa: S301  # nosec B301  packed above
             own_pages, own_columns = ray.get(told)
             for block in read(shard, own_pages, own_columns, known, strict=strict):
                 yield pa.table({_BLOCK: [pickle.dumps(block)]})
@@ -178,7 +178,7 @@ class _Actor:
 
         done = Counter[str]()
         for packed in table.column(_BLOCK).to_pylist():
-            block = pickle.loads(packed)  # noqa: S301  our own
+            block = pickle.loads(packed)  # noqa: S301  # nosec B301  packed by `blocks`
             self._encode(block)
             done["articles"] += sum(row.article is not None for row in block.rows)
             done["bytes"] += block.size
