@@ -1,18 +1,21 @@
-"""The only door to Ray: tasks read blocks, a pool of actors encodes them, on all machines of a cluster.
+"""The only door to Ray: tasks read blocks and encode them, on all machines of a cluster.
 
 Which block goes where, and what becomes of the work of a machine that is lost, is Ray Data's affair. Each
 part is written by whoever encoded it, under the name of its block: what is done twice is there once.
 """
 
+import atexit
 import logging
 import os
 import pickle  # nosec B403  between processes of our own alone
+import shutil
 import socket
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 from indexer.build import Progress, Recipe, begin_parts
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
 _BLOCK, _SHARD = "block", "shard"
 # Cores that reading a shard is counted as: it waits for those who encode most of the time. Were it as many as
-# encoding takes, Ray Data would have one actor read and encode a whole shard.
+# encoding takes, Ray Data would have one process read and encode a whole shard.
 _READING = 0.5
 _PATIENCE_S = 10.0
 
@@ -132,7 +135,7 @@ def _run(
 ) -> Iterator[tuple[int, int]]:
     """Makes the missing parts; yields, for each, its articles and the bytes that were read for it."""
     context = ray.data.DataContext.get_current()
-    context.target_max_block_size = 1  # bytes: each of our blocks by itself, so that any actor can take it
+    context.target_max_block_size = 1  # bytes: each of our blocks by itself, so that anybody can take it
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     gpus = ray.cluster_resources().get("GPU", 0)
@@ -152,11 +155,10 @@ def _run(
         [{_SHARD: one} for one in work], override_num_blocks=len(work)
     ).map_batches(blocks, batch_format="pyarrow", batch_size=1, num_cpus=_READING)
     encoded = read_blocks.map_batches(
-        _Actor,
-        fn_constructor_args=[str(parts), "cuda" if gpus else ""],
+        _encode,
+        fn_kwargs={"parts": str(parts), "device": "cuda" if gpus else ""},
         batch_format="pyarrow",
         batch_size=1,
-        compute=ray.data.ActorPoolStrategy(min_size=1),
         num_cpus=None if gpus else 1,
         num_gpus=1 if gpus else None,
     )
@@ -164,25 +166,26 @@ def _run(
         yield row["articles"], row["bytes"]
 
 
-class _Actor:
-    """A process that encodes, on one core or one GPU."""
+def _encode(table: "pa.Table", parts: str, device: str) -> "pa.Table":
+    """Makes the parts of some blocks, on one core or one GPU."""
+    import pyarrow as pa  # noqa: PLC0415
 
-    def __init__(self, parts: str, device: str) -> None:
-        self._folder = TemporaryDirectory(prefix="dateline-")  # gone with the process
-        self._encode = BlockEncoder(
-            Parts(parts), Path(self._folder.name, "encoder"), threads=1, device=device
-        )
+    done = Counter[str]()
+    for packed in table.column(_BLOCK).to_pylist():
+        block = pickle.loads(packed)  # noqa: S301  # nosec B301  packed by `blocks`
+        _encoder(parts, device)(block)
+        done["articles"] += sum(row.article is not None for row in block.rows)
+        done["bytes"] += block.size
+    return pa.table({name: [done[name]] for name in ("articles", "bytes")})
 
-    def __call__(self, table: "pa.Table") -> "pa.Table":
-        import pyarrow as pa  # noqa: PLC0415
 
-        done = Counter[str]()
-        for packed in table.column(_BLOCK).to_pylist():
-            block = pickle.loads(packed)  # noqa: S301  # nosec B301  packed by `blocks`
-            self._encode(block)
-            done["articles"] += sum(row.article is not None for row in block.rows)
-            done["bytes"] += block.size
-        return pa.table({name: [done[name]] for name in ("articles", "bytes")})
+@lru_cache(maxsize=1)
+def _encoder(parts: str, device: str) -> BlockEncoder:
+    """What a process encodes with, loaded for its first block. An actor would hold it as well, but those of a
+    machine that is lost wait for room on the others, and with them the blocks that they were given."""
+    folder = Path(mkdtemp(prefix="dateline-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return BlockEncoder(Parts(parts), folder / "encoder", threads=1, device=device)
 
 
 def _ours(error: BaseException | None) -> DatelineError | None:

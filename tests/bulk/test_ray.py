@@ -198,7 +198,7 @@ def encodes(one: subprocess.Popen[bytes]) -> bool:
     """Whether a process of a machine's encodes."""
     inside = f"/proc/{one.pid}/task/{one.pid}/children"
     first = Path(inside).read_text(encoding="utf-8").split()[0]
-    return any("_Actor" in title and same_machine(process.name, first) for process, title in running())
+    return any("_encode" in title and same_machine(process.name, first) for process, title in running())
 
 
 def same_machine(one: str, other: str) -> bool:
