@@ -16,6 +16,11 @@ ANSWERED := $(wildcard $(EVAL)/newsquiz $(EVAL)/squad/dev-v2.0.json)
 WEBUI_VENV ?= .venv-openwebui
 # The peer that we are measured against has one too.
 TXTAI_VENV ?= .venv-txtai
+# Ray too: nobody else needs its gigabyte.
+RAY_VENV ?= .venv-ray
+# A network and processes of its own where the system allows it: Ray listens on all addresses, and starts many.
+APART := $(shell unshare --map-root-user -n --pid --fork --mount-proc true 2>/dev/null && \
+    echo unshare --map-root-user -n --pid --fork --mount-proc)
 # Locking, auditing and listing what is installed has its tools in one environment, and what the image serves
 # with, as the lock names it, in another.
 SUPPLY_VENV ?= .venv-supply
@@ -39,7 +44,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-heavy torture test-clients test-milvus vendor check format lint types layers bench bench-peers bench-scale quality volume screenshots demo-openwebui lock audit sbom check-deploy clean
+.PHONY: help run test test-heavy torture test-clients test-milvus test-ray vendor check format lint types layers bench bench-peers bench-scale quality volume screenshots demo-openwebui lock audit sbom check-deploy clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -72,6 +77,16 @@ test-clients: $(VENV)/.installed ## try the clients for Node, from npm (Node 22 
 test-milvus: $(MILVUS_VENV)/.installed ## hold Milvus to what an index promises: milvus-lite and a server (or MILVUS_URI)
 	$(if $(MILVUS_URI),,$(ALONE)) $(MILVUS_VENV)/bin/python -m pytest tests/contract \
 	    --backends $(if $(MILVUS_URI),uri,lite$(comma)server)
+
+test-ray: $(RAY_VENV)/.installed ## try encoding on two machines, both on this one, one of which dies (installs 2 GB)
+	$(APART) sh -c 'ip link set lo up; exec $(RAY_VENV)/bin/python -m pytest -m "" tests/bulk'
+
+$(RAY_VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(RAY_VENV)
+	$(RAY_VENV)/bin/pip install --quiet --upgrade pip
+	$(RAY_VENV)/bin/pip install --quiet torch==2.13.0 $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+	$(RAY_VENV)/bin/pip install --quiet --editable '.[dev,ray]'
+	@touch $@
 
 vendor: ## bundle what the page uses of its libraries anew (npm)
 	npm ci --prefix vendor --no-audit --no-fund
@@ -197,4 +212,4 @@ demo-openwebui: $(VENV)/.installed ## ask through Open WebUI in Chromium, and pi
 		--dateline $(BIN)/dateline --chromium $(CHROMIUM)
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) $(WEBUI_VENV) $(TXTAI_VENV) $(MILVUS_VENV) bench-data index index-eval dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) $(WEBUI_VENV) $(TXTAI_VENV) $(MILVUS_VENV) $(RAY_VENV) bench-data index index-eval dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

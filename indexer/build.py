@@ -1,12 +1,14 @@
 """The walk from articles to a generation: read, clean, tell stories apart, cut, encode, commit."""
 
-import hashlib
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from io import TextIOWrapper
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol, TextIO
 
 import numpy as np
@@ -15,7 +17,7 @@ from indexer import sources, storage, stories
 from indexer.boilerplate import without_repeated
 from indexer.cleaning import clean
 from indexer.dates import parse_published
-from indexer.encoder import Encoder, can_export, export_apart, fingerprint, locate
+from indexer.encoder import Encoder, Facts, can_export, export_apart, fingerprint, locate
 from indexer.errors import EncoderError, NoIndexError, SourceError, UsageError
 from indexer.folder import IndexFolder, Manifest
 from indexer.generation import Mentioned
@@ -38,8 +40,9 @@ from indexer.local.generation import (
 from indexer.local.tokenvectors import TokenVectorWriter
 from indexer.local.vectors import VectorIndex, VectorWriter
 from indexer.mentions import Mention, mentions
-from indexer.models import Article, Origin, RawArticle, Span, Vectors
-from indexer.passages import cut, encoded_text
+from indexer.models import Article, Origin, RawArticle, Span, Vector, Vectors
+from indexer.parts import Made, Parts
+from indexer.passages import cut, digest_of, encoded_text
 from indexer.quotes import quotations
 from indexer.sources import Intake, Offer
 from indexer.sources.document import place_of
@@ -47,6 +50,7 @@ from indexer.sources.document import place_of
 _WINDOW = 1024  # passages whose texts and token vectors are in memory at a time
 _MOST_GONE = 1 / 3  # of the passages, before a change writes the rest anew
 _LOOKED_AT = 2000  # stories of a source, the last, for lines that it repeats when a few are added
+_NO_CODES: Codes = np.empty((0, 0), np.uint8)
 _CONTEXT_TOKENS = 56  # left free in the encoder's window for title, date and special tokens
 
 
@@ -74,12 +78,22 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a build does to the collection: start from nothing or from what is indexed, then
-    take out, then put in."""
+    """What a build does to the collection: start from nothing or from what is indexed, then take out, then
+    put in: what `offer` names or, where that is read and encoded already, what `parts` hold."""
 
     from_current: bool
     remove: frozenset[str] = frozenset()
     offer: Offer = field(default_factory=Offer)
+    parts: Parts | None = None
+
+
+class Known(Protocol):
+    """Passages that are encoded already, by the digest of what was encoded."""
+
+    def __contains__(self, digest: bytes, /) -> bool: ...
+
+    def find(self, digests: Sequence[bytes], /) -> Mapping[bytes, tuple[Vector, Codes]]:
+        """The vectors of those that it holds, and their codes, empty where it keeps none."""
 
 
 def build(
@@ -103,6 +117,8 @@ def build(
     written.
     """
     sources.check(change.offer.paths)
+    if change.parts:
+        check_parts(change.parts, recipe)
     if change.from_current:
         index.candidates()  # says that there is no index before a folder for one is made
     with index.writing(command):
@@ -119,20 +135,18 @@ def build(
                 encoder = Encoder(staging / ENCODER)
             else:
                 encoder = _encoder(recipe.model, base, staging / ENCODER, change, progress)
-            max_tokens = _max_tokens(recipe, base, encoder, change, progress)
-            token_bits = _token_bits(recipe, base, encoder, change)
+            max_tokens, token_bits = _budget(recipe, base if change.from_current else None, encoder, progress)
             with _report(report, staging) as stream:
                 intake.report = stream
-                known = _write_texts(
+                gone = _write_texts(
                     change, base, encoder, max_tokens, recipe, staging, intake, progress, grows=grows
                 )
             corpus = Corpus(staging / CORPUS)
             opened.callback(corpus.close)
             Columns.write(staging / COLUMNS, corpus.filed(), corpus.passage_rows)
-            if not grows:
-                known = _known(base, encoder, token_bits)
-            rows = corpus.digests(base.corpus.passage_rows if base and grows else 0)
-            encoded = _write_vectors(corpus, list(rows), known, encoder, token_bits, base, staging, progress)
+            first = base.corpus.passage_rows if base and grows else 0
+            with _known(change.parts, base, gone if grows else None, encoder, token_bits, staging) as known:
+                encoded = _write_vectors(corpus, first, known, encoder, token_bits, staging, progress)
             progress.stage("commit")
             manifest = index.commit(
                 staging,
@@ -186,51 +200,100 @@ def _base(index: IndexFolder, change: Change, progress: Progress) -> LocalGenera
 def _encoder(
     model: str, base: LocalGeneration | None, target: Path, change: Change, progress: Progress
 ) -> Encoder:
-    """The model's encoder in `target`: a copy of the base's where that is changed, or is of this model."""
+    """The model's encoder in `target`: that of the parts, or a copy of the base's where that is changed, or
+    is of this model."""
     progress.stage("encoder")
-    stored = base.encoder.facts if base else None
-    # Where nothing else can be had, the encoder that the index carries is the one to build with.
-    carried = stored is not None and stored.model == model
-    same = change.from_current or (carried and not can_export())
-    if not same:
-        try:
-            source = locate(model)
-            same = stored is not None and stored.fingerprint == fingerprint(source)
-        except EncoderError:
-            if not carried:
-                raise
-            same = True
+    if change.parts:
+        change.parts.carry_encoder(target)
+        return Encoder(target)
+    same, source = (
+        (True, None) if change.from_current else _is_of(model, base.encoder.facts if base else None)
+    )
     if base and same:
         # Copied, not linked: damage to one generation must not reach another.
         storage.carry_over(base.path / ENCODER, target, storage.copy)
     else:
         storage.make_folder(target)
         with storage.written_by("encoder's export", target):
-            export_apart(model, source, target, progress.warn)
+            export_apart(model, source or locate(model), target, progress.warn)
     return Encoder(target)
 
 
-def _max_tokens(
-    recipe: Recipe, base: LocalGeneration | None, encoder: Encoder, change: Change, progress: Progress
-) -> int:
-    """The passages' budget: as they are where a generation is changed, else as the recipe says and
-    the encoder allows."""
-    if change.from_current and base:
-        return int(base.manifest.settings["passage_tokens"])
-    most = max(8, encoder.facts.max_tokens - _CONTEXT_TOKENS)
-    if recipe.passage_tokens > most:
+def _is_of(model: str, stored: Facts | None) -> tuple[bool, Path | None]:
+    """Whether a stored encoder is this model's, and where the model lies if that was looked for."""
+    # Where nothing else can be had, the encoder that the index carries is the one to build with.
+    carried = stored is not None and stored.model == model
+    if carried and not can_export():
+        return True, None
+    try:
+        source = locate(model)
+    except EncoderError:
+        if not carried:
+            raise
+        return True, None
+    return stored is not None and stored.fingerprint == fingerprint(source), source
+
+
+def _budget(
+    recipe: Recipe, changed: LocalGeneration | None, encoder: Encoder, progress: Progress
+) -> tuple[int, int]:
+    """The passages' budget and the precision of token vectors: as they are where a generation is changed,
+    else as the recipe says and the encoder allows."""
+    if changed:
+        settings = changed.manifest.settings
+        return int(settings["passage_tokens"]), int(settings["token_bits"])
+    max_tokens, token_bits = _allowed(recipe, encoder.facts)
+    if max_tokens < recipe.passage_tokens:
         progress.warn(
-            f"passages get {most} tokens, not {recipe.passage_tokens}: {recipe.model} reads no more"
+            f"passages get {max_tokens} tokens, not {recipe.passage_tokens}: {recipe.model} reads no more"
         )
-    return min(recipe.passage_tokens, most)
+    return max_tokens, token_bits
 
 
-def _token_bits(recipe: Recipe, base: LocalGeneration | None, encoder: Encoder, change: Change) -> int:
-    """The precision of the token vectors: as it is where a generation is changed, else as the recipe says;
-    0 where the model tells nothing of single tokens."""
-    if change.from_current and base:
-        return int(base.manifest.settings["token_bits"])
-    return recipe.token_bits if encoder.facts.token_dimension else 0
+def _allowed(recipe: Recipe, facts: Facts) -> tuple[int, int]:
+    """The passages' budget and the precision of token vectors, as the recipe says and the encoder allows: 0
+    bits where the model tells nothing of single tokens."""
+    most = max(8, facts.max_tokens - _CONTEXT_TOKENS)
+    return min(recipe.passage_tokens, most), recipe.token_bits if facts.token_dimension else 0
+
+
+def begin_parts(
+    index: IndexFolder, recipe: Recipe, columns: Mapping[str, str], parts: Parts, progress: Progress
+) -> None:
+    """Makes a folder ready for parts of a build by this recipe, or sees that it is; the encoder is that which
+    the build itself would have. Raises UsageError where the folder has other parts."""
+    if parts.is_begun():
+        check_parts(parts, recipe, columns)
+        return
+    change = Change(from_current=False)
+    with TemporaryDirectory() as folder, ExitStack() as opened:
+        if base := _base(index, change, progress):
+            opened.enter_context(base)
+        encoder = Path(folder, ENCODER)
+        facts = _encoder(recipe.model, base, encoder, change, progress).facts
+        parts.begin(Made(facts, *_allowed(recipe, facts), dict(columns)), encoder)
+
+
+def check_parts(parts: Parts, recipe: Recipe, columns: Mapping[str, str] | None = None) -> None:
+    """Raises UsageError where a build by this recipe would have encoded otherwise, or read by other columns
+    where these matter."""
+    made = parts.made
+    same, _ = _is_of(recipe.model, made.encoder)
+    wanted = _allowed(recipe, made.encoder)
+    if (
+        same
+        and wanted == (made.passage_tokens, made.token_bits)
+        and (columns is None or columns == made.columns)
+    ):
+        return
+    told = f"{recipe.model}, passages of {wanted[0]} tokens, {wanted[1]} bits a token's dimension"
+    if columns is not None and columns != made.columns:
+        told += f", columns {dict(columns)}"
+    raise UsageError(
+        f"{parts}: was made with {made}; this build is to be with {told}: give the same --model, "
+        "--passage-tokens, --column and token_bits as then, or encode into another folder with --parts",
+        param="parts",
+    )
 
 
 def _worn(base: LocalGeneration) -> bool:
@@ -261,7 +324,8 @@ def _write_texts(
                 gone += corpus.remove(corpus.row_of(name))
         elif change.from_current and base:
             _carry_over(corpus, base.corpus, change.remove)
-        _take_in(corpus, change.offer, intake, progress)
+        raws = change.parts.articles(intake) if change.parts else sources.read(change.offer, intake)
+        _take_in(corpus, raws, intake, progress)
         if not corpus.articles:
             raise SourceError(f"no article to index ({intake.skipped} skipped); the index stays as it was")
         progress.stage("stories")
@@ -292,13 +356,13 @@ def _carry_over(corpus: CorpusWriter, base: Corpus, remove: frozenset[str]) -> N
                 corpus.add_version(row, before)
 
 
-def _take_in(corpus: CorpusWriter, offer: Offer, intake: Intake, progress: Progress) -> None:
+def _take_in(corpus: CorpusWriter, raws: Iterable[RawArticle], intake: Intake, progress: Progress) -> None:
     """Reads, cleans and keeps every article that is offered; what is not kept as one goes to `intake`."""
     progress.stage("articles")
     known = corpus.rows
     repeated = corpus.repeated_lines()
     now = _moment(datetime.now(UTC))
-    for raw in sources.read(offer, intake):
+    for raw in raws:
         progress.advance(share=intake.share)
         cleaned = clean(raw)
         article = cleaned.article
@@ -352,7 +416,7 @@ def _write_passages(
     mentioned = [[mention for mention in found if _begins_in(mention, span)] for span in spans]
     first = corpus.add_passages(
         row,
-        list(zip(spans, map(_digest, texts), strict=True)),
+        list(zip(spans, map(digest_of, texts), strict=True)),
         [
             [Mentioned(one.span, one.first.isoformat(), one.last.isoformat()) for one in held]
             for held in mentioned
@@ -368,40 +432,56 @@ def _begins_in(mention: Mention, span: Span) -> bool:
     return span.start <= mention.span.start < span.end
 
 
-def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+class _OfBase:
+    """Passages of the base, by row."""
+
+    def __init__(self, base: LocalGeneration, rows: Mapping[bytes, int]) -> None:
+        self._base, self._rows = base, rows
+
+    def __contains__(self, digest: bytes) -> bool:
+        return digest in self._rows
+
+    def find(self, digests: Sequence[bytes]) -> dict[bytes, tuple[Vector, Codes]]:
+        rows = {digest: self._rows[digest] for digest in digests if digest in self._rows}
+        if not rows:
+            return {}
+        vectors = self._base.vectors.vectors(np.array([*rows.values()], dtype=np.int64))
+        tokens = self._base.tokens
+        return {
+            digest: (vector, tokens.codes(row) if tokens else _NO_CODES)
+            for (digest, row), vector in zip(rows.items(), vectors, strict=True)
+        }
 
 
 def _write_vectors(
     corpus: Corpus,
-    rows: list[tuple[int, bytes]],
-    known: dict[bytes, int],
+    first: int,
+    known: Sequence[Known],
     encoder: Encoder,
     token_bits: int,
-    base: LocalGeneration | None,
     staging: Path,
     progress: Progress,
 ) -> int:
-    """Fills the vector index and the token vectors, or adds to them; returns how many passages had to be
-    encoded. `known` are passages of the base whose vectors can be taken over."""
-    to_encode = sum(digest not in known for _, digest in rows)
+    """Fills the vector index and the token vectors with the passages from row `first` on, or adds these to
+    them; returns how many had to be encoded because they are not `known`."""
+    to_encode = sum(not any(digest in one for one in known) for _, digest in corpus.digests(first))
     progress.stage("vectors", to_encode)
-    if not rows:
+    if corpus.passage_rows == first:
         return 0
     with ExitStack() as opened:
         index = opened.enter_context(VectorWriter(staging / VECTORS, encoder.facts.dimension))
-        tokens = None
-        if token_bits:
-            tokens = opened.enter_context(TokenVectorWriter(staging / TOKENS))
-        for start in range(0, len(rows), _WINDOW):
-            window = [(row, known.get(digest)) for row, digest in rows[start : start + _WINDOW]]
+        tokens = opened.enter_context(TokenVectorWriter(staging / TOKENS)) if token_bits else None
+        rows = corpus.digests(first)
+        while window := list(islice(rows, _WINDOW)):
+            found: dict[bytes, tuple[Vector, Codes]] = {}
+            for one in known:
+                found.update(one.find([digest for _, digest in window if digest not in found]))
             vectors: Vectors = np.empty((len(window), encoder.facts.dimension), dtype=np.float32)
-            codes: dict[int, Codes] = {}
-            kept = {place: old for place, (_, old) in enumerate(window) if old is not None}
-            if base and kept:
-                vectors[list(kept)] = base.vectors.vectors(np.array([*kept.values()], dtype=np.int64))
-                codes = {place: base.tokens.codes(old) for place, old in kept.items()} if base.tokens else {}
-            new = [place for place, (_, old) in enumerate(window) if old is None]
+            codes = [_NO_CODES] * len(window)
+            for place, (_, digest) in enumerate(window):
+                if digest in found:
+                    vectors[place], codes[place] = found[digest]
+            new = [place for place, (_, digest) in enumerate(window) if digest not in found]
             read = corpus.read([window[place][0] for place in new])
             texts = [encoded_text(article, passage.span) for passage, article in read]
             for at, encoded in encoder.stream_passages(texts):
@@ -411,15 +491,32 @@ def _write_vectors(
                 progress.advance()
             index.add(vectors)
             if tokens:
-                for place in range(len(window)):
-                    tokens.add(codes[place])
+                for one_passage in codes:
+                    tokens.add(one_passage)
     return to_encode
 
 
-def _known(base: LocalGeneration | None, encoder: Encoder, token_bits: int) -> dict[bytes, int]:
-    """The passages whose vectors can be taken over, by what was encoded: rows of the base."""
-    if not base or base.encoder.facts.fingerprint != encoder.facts.fingerprint:
-        return {}
-    if token_bits and base.manifest.settings["token_bits"] != token_bits:
-        return {}
-    return {digest: row for row, digest in base.corpus.digests()}
+@contextmanager
+def _known(
+    parts: Parts | None,
+    base: LocalGeneration | None,
+    gone: dict[bytes, int] | None,
+    encoder: Encoder,
+    token_bits: int,
+    workspace: Path,
+) -> Iterator[list[Known]]:
+    """The passages of the parts, then those of the base whose vectors can be taken over: where it is added
+    to, those that are `gone`."""
+    known: list[Known] = []
+    if base and gone is not None:
+        known = [_OfBase(base, gone)]
+    elif base and _encoded_alike(base, encoder, token_bits):
+        known = [_OfBase(base, {digest: row for row, digest in base.corpus.digests()})]
+    with parts.vectors(workspace) if parts else nullcontext() as of_parts:
+        yield [of_parts, *known] if of_parts else known
+
+
+def _encoded_alike(base: LocalGeneration, encoder: Encoder, token_bits: int) -> bool:
+    if base.encoder.facts.fingerprint != encoder.facts.fingerprint:
+        return False
+    return not token_bits or base.manifest.settings["token_bits"] == token_bits

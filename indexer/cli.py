@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -19,6 +19,8 @@ from indexer.folder import IndexFolder, Manifest
 from indexer.settings import IndexSettings
 
 if TYPE_CHECKING:
+    from indexer.build import Recipe
+    from indexer.progress import Live, Plain
     from indexer.publishing import Publisher
     from indexer.sources import Offer
 
@@ -36,7 +38,7 @@ StrictOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on standard output.")]
 PathsArgument = Annotated[
-    list[Path] | None,
+    list[str] | None,
     typer.Argument(
         help="Files, folders or patterns of articles, in any format; - is JSON lines on standard input.",
         metavar="PATH…",
@@ -66,6 +68,9 @@ ReportOption = Annotated[
         show_default="report.jsonl in the generation",
     ),
 ]  # fmt: skip
+PassageTokensOption = Annotated[
+    int | None, typer.Option("--passage-tokens", help="Most tokens of a passage.", show_default="200")
+]
 _GIVES_WAY = 10  # steps of the system's priority, so that a service on this machine goes first
 _EVERY_GENERATION = 1000
 _WARNINGS = 20  # on the terminal; the report has all
@@ -80,8 +85,24 @@ def build_command(
     column: ColumnOption = None,
     index: IndexOption = None,
     model: ModelOption = None,
-    passage_tokens: Annotated[
-        int | None, typer.Option(help="Most tokens of a passage.", show_default="200")
+    passage_tokens: PassageTokensOption = None,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="Where passages are encoded: here, or by the machines of a Ray cluster."),
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="The cluster, for --engine ray, as HOST:PORT or auto.", show_default="Ray on this machine"
+        ),
+    ] = None,
+    parts: Annotated[
+        str | None,
+        typer.Option(
+            help="Where --engine ray leaves what is encoded: a folder that all machines share, or a URI as "
+            "s3://bucket/folder. What is there is not encoded again.",
+            metavar="DIR",
+        ),
     ] = None,
     strict: StrictOption = False,
     report: ReportOption = None,
@@ -97,12 +118,51 @@ def build_command(
       dateline index build seeds/
       dateline index build dump.jsonl.gz archive/ --index /srv/news --strict
       dateline index build --from-feed https://example.org/rss.xml
+      dateline index build --engine ray --address auto --parts /shared/parts s3://news/dumps
     """
     settings = _settings(
         context, index=index, model=model, passage_tokens=passage_tokens, columns=_columns(context, column)
     )
-    offer = _offer(settings, paths, from_feed, from_sitemap)
-    _run(settings, from_current=False, offer=offer, strict=strict, report=report, as_json=as_json)
+    if engine == "local":
+        if address or parts:
+            raise UsageError("--address and --parts are for --engine ray")
+        offer = _offer(settings, paths, from_feed, from_sitemap)
+        _run(settings, from_current=False, offer=offer, strict=strict, report=report, as_json=as_json)
+        return
+    if not parts:
+        raise UsageError(
+            "--engine ray needs --parts DIR, a folder that all its machines share", param="parts"
+        )
+    if not paths or "-" in paths or from_feed or from_sitemap:
+        raise UsageError("--engine ray reads files: give PATH…, without -, --from-feed and --from-sitemap")
+    _encode(settings, paths, parts, address, strict=strict)
+    _run(settings, from_current=False, parts=parts, strict=strict, report=report, as_json=as_json)
+
+
+@app.command()
+def load(
+    context: typer.Context,
+    parts: Annotated[
+        str,
+        typer.Argument(help="What dateline index build --engine ray left with --parts.", metavar="PARTS"),
+    ],
+    index: IndexOption = None,
+    model: ModelOption = None,
+    passage_tokens: PassageTokensOption = None,
+    strict: StrictOption = False,
+    report: ReportOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Build an index of what a Ray cluster read and encoded, and of nothing else.
+
+    The index is the one that a build from the same files makes. A build with
+    --engine ray ends with this; its parts may be loaded again, here or elsewhere.
+
+    [dim]Example:[/dim]
+      dateline index load /shared/parts
+    """
+    settings = _settings(context, index=index, model=model, passage_tokens=passage_tokens)
+    _run(settings, from_current=False, parts=parts, strict=strict, report=report, as_json=as_json)
 
 
 @app.command()
@@ -388,6 +448,7 @@ def _run(
     *,
     from_current: bool,
     offer: "Offer | None" = None,
+    parts: str | None = None,
     remove: Sequence[str] = (),
     strict: bool = False,
     report: Path | None = None,
@@ -397,13 +458,12 @@ def _run(
     folder.check_free()
     os.nice(_GIVES_WAY)
     # Imported here, so that the commands that only read start in half the time.
-    from indexer.build import Change, Recipe, build  # noqa: PLC0415
+    from indexer.build import Change, build  # noqa: PLC0415
     from indexer.local.generation import REPORT  # noqa: PLC0415
-    from indexer.progress import Live, Plain  # noqa: PLC0415
+    from indexer.parts import Parts  # noqa: PLC0415
     from indexer.sources import Intake, Offer  # noqa: PLC0415
 
-    stderr = Console(stderr=True)
-    with closing(Live(stderr) if stderr.is_terminal else Plain(sys.stderr)) as progress:
+    with closing(_progress()) as progress:
         warned = 0
 
         def warn(what: str) -> None:
@@ -414,8 +474,8 @@ def _run(
 
         manifest = build(
             folder,
-            Change(from_current, frozenset(remove), offer or Offer()),
-            Recipe(settings.model, settings.passage_tokens, settings.token_bits, settings.trusted_sources),
+            Change(from_current, frozenset(remove), offer or Offer(), Parts(parts) if parts else None),
+            _recipe(settings),
             Intake(strict=strict, warn=warn),
             progress,
             keep=_kept_at_first(settings),
@@ -463,6 +523,41 @@ def _published(settings: IndexSettings) -> str | None:
         return publisher.published() or ""
 
 
+def _encode(
+    settings: IndexSettings, paths: Sequence[str], parts: str, address: str | None, *, strict: bool
+) -> None:
+    from indexer.bulk.cluster import encode  # noqa: PLC0415
+    from indexer.parts import Parts  # noqa: PLC0415
+    from indexer.sources import Intake  # noqa: PLC0415
+
+    folder = IndexFolder(settings.index)
+    folder.check_free()
+    with closing(_progress()) as progress:
+        encode(
+            folder,
+            paths,
+            _column_names(settings),
+            _recipe(settings),
+            Parts(parts),
+            Intake(strict=strict),
+            progress,
+            address=address,
+        )
+
+
+def _recipe(settings: IndexSettings) -> "Recipe":
+    from indexer.build import Recipe  # noqa: PLC0415
+
+    return Recipe(settings.model, settings.passage_tokens, settings.token_bits, settings.trusted_sources)
+
+
+def _progress() -> "Live | Plain":
+    from indexer.progress import Live, Plain  # noqa: PLC0415
+
+    stderr = Console(stderr=True)
+    return Live(stderr) if stderr.is_terminal else Plain(sys.stderr)
+
+
 def _columns(context: typer.Context, given: Sequence[str] | None) -> dict[str, str] | None:
     """The settings' columns with those that were given on top; None where none were."""
     if not given:
@@ -475,7 +570,7 @@ def _columns(context: typer.Context, given: Sequence[str] | None) -> dict[str, s
 
 def _offer(
     settings: IndexSettings,
-    paths: Sequence[Path] | None,
+    paths: Sequence[str | Path] | None,
     feeds: Sequence[str] | None = None,
     sitemaps: Sequence[str] | None = None,
 ) -> "Offer":
@@ -490,7 +585,11 @@ def _offer(
         pause_s=settings.fetch_pause_s,
     )
     columns = _column_names(settings)
-    return Offer(tuple(paths or ()), tuple(feeds or ()), tuple(sitemaps or ()), columns, politeness)
+    if stored := next((path for path in map(str, paths or ()) if "://" in path), None):
+        raise UsageError(f"{stored}: object stores are read with --engine ray; else fetch it first")
+    return Offer(
+        tuple(map(Path, paths or ())), tuple(feeds or ()), tuple(sitemaps or ()), columns, politeness
+    )
 
 
 def _column_names(settings: IndexSettings) -> dict[str, str]:

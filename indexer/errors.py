@@ -6,6 +6,7 @@ DatelineError            exit 1
 ├── EncoderError         exit 1   the model cannot be loaded or exported
 ├── NotFoundError        exit 1   what is asked for by name is not there
 ├── ArchiveError         exit 1   a file is no archive of an index, or a damaged one
+├── ClusterError         exit 1   the machines that encode cannot be reached, or fail
 ├── LockedError          exit 1   another process is writing the index
 ├── StorageError         exit 1   the index cannot be written: disk full, failing, not ours
 ├── UnreachableError     exit 1   what keeps the index beyond this machine does not answer
@@ -50,6 +51,10 @@ class NotFoundError(DatelineError):
 
 class ArchiveError(DatelineError):
     """A file is no archive of an index, or a damaged one."""
+
+
+class ClusterError(DatelineError):
+    """The machines that were to encode cannot be reached, or fail."""
 
 
 class LockedError(DatelineError):

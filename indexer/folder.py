@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from indexer import storage
+from indexer.cores import cores
 from indexer.errors import DamagedError, LockedError, NoIndexError, StorageError, UsageError
 
 FORMAT = 4
@@ -206,7 +207,7 @@ class IndexFolder:
                 return _facts(found[name])
             return {**manifest.files[name], "bytes": found[name].stat().st_size}
 
-        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        with ThreadPoolExecutor(max_workers=cores()) as pool:
             try:
                 for name, fact in zip(found, pool.map(facts, found), strict=True):
                     if fact != manifest.files[name]:
@@ -339,7 +340,7 @@ class IndexFolder:
         files = dict(_files(staging))
         linked = self._linked(files, base) if base else {}
         new = [name for name in files if name not in linked]
-        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        with ThreadPoolExecutor(max_workers=cores()) as pool:
             written = dict(zip(new, pool.map(_facts, (files[name] for name in new)), strict=True))
         facts = {name: linked.get(name) or written[name] for name in files}
         manifest = Manifest(

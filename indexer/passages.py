@@ -1,5 +1,6 @@
 """Cutting an article into passages: whole sentences within a token budget, with their places."""
 
+import hashlib
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
@@ -78,6 +79,11 @@ def encoded_text(article: Article, span: Span) -> str:
     if article.day:
         context = f"{context} ({article.day:%-d %B %Y})"
     return f"{context}\n{article.text[span.start : span.end]}"
+
+
+def digest_of(text: str) -> bytes:
+    """By which a text that was encoded is known again: 16 bytes."""
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 def _packed(sizes: list[tuple[Span, int]], wanted: int, max_tokens: int) -> list[Span]:

@@ -18,6 +18,7 @@ from rich.text import Text
 
 _LABELS = {
     "encoder": "preparing the encoder",
+    "blocks": "encoding on the cluster",
     "articles": "reading articles",
     "stories": "telling stories apart",
     "passages": "cutting passages",

@@ -35,12 +35,12 @@ _PACKAGED = {
 _FORMAT = b"dateline encoder 2\n"  # goes into every fingerprint: a new export is a new encoder
 _FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 _OTHER_FRAMEWORKS = ("onnx", "openvino")
-_LEAST_COSINE = 0.999
+LEAST_COSINE = 0.999
 # How the other process says what.
 _WARNING = "warning: "
 _FAILED: dict[str, type[DatelineError]] = {"error: ": EncoderError, "not written: ": StorageError}
 _NO_LIMIT = 8192  # tokens, for models that name no limit of their own
-_SAMPLES = (
+SAMPLES = (
     "Who said so?",
     "The council voted late on Tuesday to build the bridge, by nine votes to four.",
     "The wall gave way over a length of about 40 metres shortly before one in the morning, when the "
@@ -124,7 +124,7 @@ def export(model: str, source: Path, target: Path, warn: Callable[[str], None]) 
     does not convert, or whose vectors then differ, is stored as it is, to be run by
     sentence-transformers; `warn` is told why.
     """
-    loaded = _load(source)
+    loaded = load(source)
     _save_tokenizer(loaded, target)
     facts = _facts(model, source, loaded)
     reason = _convert(loaded, facts, target)
@@ -171,7 +171,7 @@ def _main() -> None:
         sys.exit(prefix + " ".join(str(error).split()))
 
 
-def _load(source: Path) -> "SentenceTransformer":
+def load(source: Path) -> "SentenceTransformer":
     try:
         from sentence_transformers import SentenceTransformer  # noqa: PLC0415
         from transformers.utils import logging  # noqa: PLC0415
@@ -236,14 +236,36 @@ def _convert(loaded: "SentenceTransformer", facts: Facts, target: Path) -> str:
 
     from indexer.encoder.openvino import convert  # noqa: PLC0415
 
+    ids = torch.ones(2, 7, dtype=torch.long)
+    mask = torch.ones_like(ids)
+    mask[1, 5:] = 0
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # the tracer's remarks on shapes; the comparison decides
+            convert(network(loaded, facts), {"input_ids": ids, "attention_mask": mask}, target)
+        facts.write(target)
+        cosine = _least_cosine(loaded, facts, Encoder(target))
+    except StorageError:
+        raise
+    except Exception as error:  # noqa: BLE001  whatever a foreign model raises, there is a fallback
+        return f"does not export to OpenVINO ({type(error).__name__}: {str(error)[:200]})"
+    replace(facts, least_cosine=round(cosine, 6)).write(target)
+    return "" if cosine >= LEAST_COSINE else f"its export differs from the original (cosine {cosine:.4f})"
+
+
+def network(loaded: "SentenceTransformer", facts: Facts) -> "torch.nn.Module":
+    """The whole model as one function of token ids and mask, (n, length) both, ending in unit vectors: the
+    texts' (n, dim) and those of their tokens (n, length, token_dim), these turned at random, which leaves
+    every cosine between them and makes their dimensions alike."""
+    import torch  # noqa: PLC0415
+
     class Network(torch.nn.Module):
-        """The whole model as one function of token ids and mask, ending in unit vectors: the texts' and
-        those of their tokens, these turned at random, which leaves every cosine between them and makes
-        their dimensions alike."""
+        turn: torch.Tensor
 
         def __init__(self) -> None:
             super().__init__()
             self.model = loaded
+            self.register_buffer("turn", turn)
 
         def forward(
             self, input_ids: "torch.Tensor", attention_mask: "torch.Tensor"
@@ -258,31 +280,17 @@ def _convert(loaded: "SentenceTransformer", facts: Facts, target: Path) -> str:
                 torch.nn.functional.normalize(told[name], dim=-1)
                 for name in ("sentence_embedding", "token_embeddings")
             )
-            return texts, tokens @ turn
+            return texts, tokens @ self.turn
 
     turn, _ = torch.linalg.qr(
         torch.randn(facts.token_dimension, facts.token_dimension, generator=torch.Generator().manual_seed(1))
     )
-    ids = torch.ones(2, 7, dtype=torch.long)
-    mask = torch.ones_like(ids)
-    mask[1, 5:] = 0
-    try:
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # the tracer's remarks on shapes; the comparison decides
-            convert(Network(), {"input_ids": ids, "attention_mask": mask}, target)
-        facts.write(target)
-        cosine = _least_cosine(loaded, facts, Encoder(target))
-    except StorageError:
-        raise
-    except Exception as error:  # noqa: BLE001  whatever a foreign model raises, there is a fallback
-        return f"does not export to OpenVINO ({type(error).__name__}: {str(error)[:200]})"
-    replace(facts, least_cosine=round(cosine, 6)).write(target)
-    return "" if cosine >= _LEAST_COSINE else f"its export differs from the original (cosine {cosine:.4f})"
+    return Network()
 
 
 def _least_cosine(loaded: "SentenceTransformer", facts: Facts, exported: Encoder) -> float:
     """The smallest agreement on texts of several lengths, as questions and as passages."""
-    samples = list(_SAMPLES)
+    samples = list(SAMPLES)
     queries = loaded.encode_query(samples, prompt=facts.query_prompt, normalize_embeddings=True)
     passages = loaded.encode_document(samples, prompt=facts.passage_prompt, normalize_embeddings=True)
     pairs = (

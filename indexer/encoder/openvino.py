@@ -14,23 +14,21 @@ import openvino as ov
 from openvino import opset13 as opset
 from openvino import properties
 from openvino.properties import hint
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Tokenizer
 
 from indexer import storage
 from indexer.cores import cores
+from indexer.encoder.batching import IDS, MASK, batches, padded, said
 from indexer.encoder.facts import TOKENIZER, Facts, Kind
-from indexer.models import Encoded, Span
+from indexer.models import Encoded
 
 if TYPE_CHECKING:
     import torch
 
 _GRAPH = "model.xml"
-_IDS, _MASK, _WORDS = "input_ids", "attention_mask", "words"
+_WORDS = "words"
 _WINDOW = 4096  # texts tokenized and sorted by length at a time
 _BATCH_TOKENS = 1024  # padded tokens of one inference: four usual passages; more gained nothing
-# Lengths are rounded up to this many tokens: the CPU's matrix units work in tiles of 16, and each new
-# shape needs kernels of its own. A sixth more passages a second (medians of six turns).
-_TILE = 16
 # Questions of so many tokens at most are padded to it, and have a graph for this one length: a graph for any
 # length takes 1.4 ms for another length than the last one, as much as for the question itself.
 _QUESTION_TOKENS = 32
@@ -73,8 +71,8 @@ class OpenVinoRuntime:
             ((_, encoded),) = self.encode([text], "query")
             return encoded
         vector, tokens = self._for_questions().encode(encoding.ids)
-        said, spans = _said(encoding, len(prompt))
-        return Encoded(vector, tokens[said], spans)
+        place, spans = said(encoding, len(prompt))
+        return Encoded(vector, tokens[place], spans)
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Iterator[tuple[int, Encoded]]:
         """As `Runtime.encode`."""
@@ -83,11 +81,11 @@ class OpenVinoRuntime:
             window = [prompt + text for text in texts[start : start + _WINDOW]]
             encodings = self._tokenizer.encode_batch(window)
             ids = [encoding.ids for encoding in encodings]
-            for batch, request in self._infer(ids, _batches([len(tokens) for tokens in ids])):
+            for batch, request in self._infer(ids, batches([len(tokens) for tokens in ids], _BATCH_TOKENS)):
                 vectors, tokens = _outputs(request)
                 for at, vector, rows in zip(batch, vectors, tokens, strict=True):
-                    said, spans = _said(encodings[at], len(prompt))
-                    yield start + at, Encoded(vector, rows[said], spans)
+                    place, spans = said(encodings[at], len(prompt))
+                    yield start + at, Encoded(vector, rows[place], spans)
 
     def _infer(
         self, ids: list[list[int]], batches: Iterable[list[int]]
@@ -109,7 +107,7 @@ class OpenVinoRuntime:
                     else:
                         request = idle.get()
                 running.append((batch, request))
-                request.start_async(_padded([ids[at] for at in batch], self._max_tokens), share_inputs=False)
+                request.start_async(padded([ids[at] for at in batch], self._max_tokens), share_inputs=False)
             while running:
                 running[0][1].wait()
                 yield running[0]
@@ -136,7 +134,7 @@ class OpenVinoRuntime:
             if self._question is None:
                 length = min(_QUESTION_TOKENS, self._max_tokens)
                 model = self._core.read_model(self._graph)
-                model.reshape({_IDS: [1, length], _MASK: [1, length]})
+                model.reshape({IDS: [1, length], MASK: [1, length]})
                 words = _cut_words(model)
                 request = self._compile(model, streams=1).create_infer_request()
                 self._question = _Question(request, length, words)
@@ -168,7 +166,7 @@ class _Question:
         self._running = Lock()
         self._ids = np.zeros((1, length), np.int64)
         self._mask = np.zeros((1, length), np.int64)
-        for name, array in ((_IDS, self._ids), (_MASK, self._mask)):
+        for name, array in ((IDS, self._ids), (MASK, self._mask)):
             request.set_tensor(name, ov.Tensor(array, shared_memory=True))
         if words is not None:
             self._looked_up = np.zeros((1, length, words.shape[1]), np.float32)
@@ -215,43 +213,3 @@ def _outputs(request: ov.InferRequest) -> tuple[npt.NDArray[np.float32], npt.NDA
     """The texts' vectors (n, dim) and those of their tokens (n, length, token_dim)."""
     texts, tokens = (request.get_output_tensor(at).data.copy() for at in (0, 1))
     return texts, tokens
-
-
-def _said(encoding: Encoding, prompt: int) -> tuple[slice, list[Span]]:
-    """Which of the tokens stand for the text itself, after a prompt of so many characters, and where."""
-    spans = [
-        (at, Span(start - prompt, end - prompt))
-        for at, ((start, end), special) in enumerate(
-            zip(encoding.offsets, encoding.special_tokens_mask, strict=True)
-        )
-        if not special and start >= prompt
-    ]
-    first = spans[0][0] if spans else 0
-    return slice(first, first + len(spans)), [span for _, span in spans]
-
-
-def _batches(lengths: list[int]) -> Iterator[list[int]]:
-    """Positions grouped by falling length: little padding, bounded memory."""
-    batch: list[int] = []
-    for at in sorted(range(len(lengths)), key=lambda at: -lengths[at]):
-        if batch and lengths[batch[0]] * (len(batch) + 1) > _BATCH_TOKENS:
-            yield batch
-            batch = []
-        batch.append(at)
-    if batch:
-        yield batch
-
-
-def _padded(batch: list[list[int]], max_tokens: int) -> dict[str, npt.NDArray[np.int64]]:
-    """Token ids and attention mask, both (n, length); what fills a row is masked, so 0 will do.
-
-    A model has no positions beyond `max_tokens`, so no row is filled further.
-    """
-    longest = max(map(len, batch))
-    length = max(longest, min(-(-longest // _TILE) * _TILE, max_tokens))
-    ids = np.zeros((len(batch), length), dtype=np.int64)
-    mask = np.zeros_like(ids)
-    for row, tokens in enumerate(batch):
-        ids[row, : len(tokens)] = tokens
-        mask[row, : len(tokens)] = 1
-    return {_IDS: ids, _MASK: mask}

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, NamedTuple, TextIO
 
 from indexer.errors import DatelineError, SourceError
 from indexer.models import Origin, RawArticle
@@ -19,7 +19,7 @@ from indexer.sources.fetching import Fetcher, Politeness
 from indexer.sources.parsing import SNIFFED, parsed, reason
 from indexer.sources.unpacking import unpacked, whole
 
-__all__ = ["Intake", "Offer", "Politeness", "check", "read"]
+__all__ = ["File", "Intake", "Offer", "Pages", "Politeness", "check", "files", "read", "read_files"]
 
 STDIN = Path("-")
 _SUFFIXES = {
@@ -115,21 +115,55 @@ def read(offer: Offer, intake: Intake) -> Iterator[RawArticle]:
         yield article
 
 
-def _offered(offer: Offer, intake: Intake) -> Iterator[RawArticle | Document]:
-    files = [
-        (file, file.relative_to(path if path.is_dir() else path.parent), _size(file))
-        for named in offer.paths
-        if named != STDIN
+class File(NamedTuple):
+    """A file that is offered."""
+
+    path: Path
+    """Where it can be opened when its turn comes."""
+    name: str
+    """What messages call it."""
+    place: Path
+    """Below the path that the user gave."""
+    size: int
+    """In bytes."""
+
+
+def files(paths: Iterable[Path], intake: Intake) -> list[File]:
+    """Every file that these paths offer, in order; what is no regular file goes to `intake`."""
+    return [
+        File(file, _sayable(str(file)), file.relative_to(path if path.is_dir() else path.parent), _size(file))
+        for named in paths
         for path in _matching(named)
         for file in _files(path, intake)
     ]
-    intake.bytes_total = 0 if STDIN in offer.paths else sum(size for _, _, size in files)
-    pages = _Pages(file for file, _, _ in files)
+
+
+def read_files(
+    listed: Iterable[File], pages: "Pages", columns: Mapping[str, str], intake: Intake, *, processes: int
+) -> Iterator[RawArticle]:
+    """Every article of these files, as `read` gives them; pages and PDFs are parsed by so many processes."""
+    for article in parsed(_of_files(listed, pages, columns, intake), intake.skip, processes=processes):
+        intake.offered += 1
+        yield article
+
+
+def _of_files(
+    listed: Iterable[File], pages: "Pages", columns: Mapping[str, str], intake: Intake
+) -> Iterator[RawArticle | Document]:
     done = 0
-    for file, place, size in files:
-        yield from _read_file(file, place, pages, offer.columns, intake, done)
-        done += size
+    for file in listed:
+        yield from _read_file(file, pages, columns, intake, done)
+        done += file.size
         intake.bytes_read = done
+
+
+def _offered(offer: Offer, intake: Intake) -> Iterator[RawArticle | Document]:
+    listed = files((path for path in offer.paths if path != STDIN), intake)
+    intake.bytes_total = 0 if STDIN in offer.paths else sum(file.size for file in listed)
+    pages = Pages()
+    for file in listed:
+        pages.look_into(file)
+    yield from _of_files(listed, pages, offer.columns, intake)
     if STDIN in offer.paths:
         yield from jsonl.read(sys.stdin.buffer, "stdin", "-", intake.skip, offer.columns)
     pages.report(intake)
@@ -182,16 +216,15 @@ def _files(path: Path, intake: Intake) -> Iterator[Path]:
 
 
 def _read_file(
-    file: Path, place: Path, pages: "_Pages", columns: Mapping[str, str], intake: Intake, done: int
+    file: File, pages: "Pages", columns: Mapping[str, str], intake: Intake, done: int
 ) -> Iterator[RawArticle | Document]:
     """Chooses the format by what the file holds; its name only decides where that is open."""
-    name, suffix = _plain_name(place)
-    where = _sayable(str(file))
-    origin = Origin(where)
+    name, suffix = _plain_name(file.place)
+    origin = Origin(file.name)
     try:
-        with file.open("rb") as packed:
+        with file.path.open("rb") as packed:
             stream = unpacked(packed)
-            for one in _read_stream(stream, packed, name, suffix, pages, where, columns, intake):
+            for one in _read_stream(stream, packed, name, suffix, pages, file.name, columns, intake):
                 intake.bytes_read = done + packed.tell()
                 yield one
     except OSError as error:
@@ -207,7 +240,7 @@ def _read_stream(
     packed: BinaryIO,
     name: str,
     suffix: str,
-    pages: "_Pages",
+    pages: "Pages",
     file: str,
     columns: Mapping[str, str],
     intake: Intake,
@@ -236,26 +269,34 @@ def _read_stream(
         )
 
 
-class _Pages:
+class Pages:
     """What sitemaps among the files say of the pages that lie beside them."""
 
-    def __init__(self, files: Iterable[Path]) -> None:
+    def __init__(self) -> None:
         self._by_place: dict[str, dict[str, str]] = {}
         self._sitemaps: dict[str, sitemap.Sitemap] = {}
         self._met = False
-        for file in files:
-            if ".xml" in file.suffixes:
-                try:
-                    with file.open("rb") as packed:
-                        stream = unpacked(packed)
-                        if sitemap.recognises(stream.peek(SNIFFED), ""):
-                            self._sitemaps[_sayable(str(file))] = sitemap.read(whole(stream))
-                except (OSError, NoArticleError):
-                    continue  # is named when its turn comes
-        for one in self._sitemaps.values():
-            for page in one.pages:
-                for key in _places(page["url"]):
-                    self._by_place.setdefault(key, page)
+
+    def look_into(self, file: File) -> None:
+        """Notes what a file says of pages, where it is a sitemap."""
+        if ".xml" not in file.place.suffixes:
+            return
+        try:
+            with file.path.open("rb") as packed:
+                stream = unpacked(packed)
+                if not sitemap.recognises(stream.peek(SNIFFED), ""):
+                    return
+                found = sitemap.read(whole(stream))
+        except (OSError, NoArticleError):
+            return  # is named when its turn comes
+        self._sitemaps[file.name] = found
+        for page in found.pages:
+            for key in _places(page["url"]):
+                self._by_place.setdefault(key, page)
+
+    def meet(self, place: Path) -> None:
+        """Counts a file as one of the pages that are spoken of, where it is."""
+        self.known(_plain_name(place)[0])
 
     def known(self, name: str) -> Mapping[str, str]:
         """The fields of the page that was saved under this name: as host and path, as path, or by its

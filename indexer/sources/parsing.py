@@ -38,9 +38,12 @@ def parse(document: Document) -> RawArticle:
     return text.read(content, document)
 
 
-def parsed(offered: Iterable[RawArticle | Document], skip: Skip) -> Iterator[RawArticle]:
-    """Every article offered, in order. Pages and PDFs are parsed by worker processes: one that does not
-    end, or takes its process down with it, is skipped by name like any other that holds no article."""
+def parsed(
+    offered: Iterable[RawArticle | Document], skip: Skip, *, processes: int = 0
+) -> Iterator[RawArticle]:
+    """Every article offered, in order. Pages and PDFs are parsed by worker processes, by default one a core:
+    one that does not end, or takes its process down with it, is skipped by name like any other that holds no
+    article."""
     waiting: deque[RawArticle | tuple[Document, Future[RawArticle]]] = deque()
     waiting_bytes = 0
     with ExitStack() as opened:
@@ -55,7 +58,7 @@ def parsed(offered: Iterable[RawArticle | Document], skip: Skip) -> Iterator[Raw
                         f"holds more than {LARGEST >> 20} million characters, which no article does",
                     )
             elif any(format_.recognises(one.content[:SNIFFED], one.suffix) for format_ in _SLOW):
-                pool = pool or opened.enter_context(_workers())
+                pool = pool or opened.enter_context(_workers(processes or cores()))
                 waiting.append((one, pool.schedule(parse, args=[one], timeout=_SECONDS)))
                 waiting_bytes += len(one.content)
             else:
@@ -101,11 +104,11 @@ def reason(error: Exception) -> str:
 
 
 @contextmanager
-def _workers() -> Iterator[ProcessPool]:
+def _workers(count: int) -> Iterator[ProcessPool]:
     # A server that forks before it has any threads: the encoder's would not survive a fork.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
-    with ProcessPool(cores(), initializer=_begin_worker, context=context) as pool:
+    with ProcessPool(count, initializer=_begin_worker, context=context) as pool:
         try:
             yield pool
         except BaseException:

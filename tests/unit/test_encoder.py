@@ -23,9 +23,10 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer, BertConfig, BertModel
 
 from indexer.encoder import Encoder, Facts, export, fingerprint, locate
+from indexer.encoder.original import Original
 from indexer.errors import DamagedError, EncoderError
 from indexer.folder import IndexFolder
-from indexer.local.generation import LocalIndex
+from indexer.local.generation import ENCODER, LocalGeneration, LocalIndex
 from indexer.models import Vectors
 from indexer.settings import DEFAULT_MODEL
 from service.answering import answer
@@ -193,6 +194,15 @@ def test_threads_that_share_an_encoder_get_the_same_vectors(encoder: Encoder) ->
     with ThreadPoolExecutor(4) as pool:
         for found in pool.map(lambda _: fresh.encode_passages(TEXTS), range(8)):
             assert cosines(found, expected).min() > 0.9999
+
+
+def test_the_original_encodes_passages_as_its_export_does(generation: LocalGeneration) -> None:
+    folder = generation.path / ENCODER
+    ours, theirs = (dict(one.stream_passages(TEXTS)) for one in (Original(folder, "cpu"), Encoder(folder)))
+    for at in range(len(TEXTS)):
+        assert float(ours[at].vector @ theirs[at].vector) > 0.999
+        assert ours[at].spans == theirs[at].spans
+        assert ((ours[at].tokens * theirs[at].tokens).sum(axis=1) > 0.98).all()
 
 
 def test_token_spans_point_at_the_tokens(encoder: Encoder) -> None:

@@ -1,0 +1,1 @@
+"""Encoding dumps into parts, and building from these."""
