@@ -56,9 +56,9 @@ class SearchQuery:
     """What to look for and how much of it; `offset` counts results, not passages. With `collapse`
     the copies of one story are one result.
 
-    Passages that speak of one of the `days`, first to last, are found as if the text named it. With `newest`
-    newer articles are preferred, with a `speaker` those words. `aside` are the places of the text that
-    these preferences or the filters speak for.
+    Passages that speak of one of the `days`, first to last, are found as if the text named it, but where
+    words alone are searched. With `newest` newer articles are preferred, with a `speaker` those words.
+    `aside` are the places of the text that these preferences or the filters speak for.
     """
 
     text: str
@@ -145,15 +145,16 @@ def search(generation: Generation, query: SearchQuery) -> Results:
         raise UsageError(generation.fulltext.lacking, param="mode")
     by_words = query.mode != "dense" and not generation.fulltext.lacking
     terms = query_terms(query.matter) if by_words else []
+    # Where words alone are searched, passages that tell of the day in words of their own would outweigh those
+    # that hold the words asked for.
+    told = query.days if encoded else ()
     wanted = query.offset + query.limit + 1
     depth = _SCALED_DEPTH if query.sort == "date" else max(_SCALED_DEPTH, wanted)
     rescored = _rescorer(generation, query, encoded)
     while True:
         with stage("search"):
             dense = generation.vectors.search(encoded.vector, depth, query.filters) if encoded else _NOTHING
-            lexical = (
-                generation.fulltext.search(terms, depth, query.filters, query.days) if terms else _NOTHING
-            )
+            lexical = generation.fulltext.search(terms, depth, query.filters, told) if terms else _NOTHING
             fused = fuse(dense, lexical)
         if rescored:
             with stage("rescore"):
