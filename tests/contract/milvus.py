@@ -1,5 +1,6 @@
 """A Milvus server of our own, the one that PyPI has: started, killed, started again, and always ended."""
 
+import gc
 import os
 import shutil
 import socket
@@ -7,6 +8,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+import warnings
 from pathlib import Path
 
 STARTS_WITHIN_S = 240  # a minute after it was killed: etcd waits until leases have run out
@@ -33,7 +35,10 @@ class MilvusServer:
         config = milvus.MilvusServerConfig(data_dir=str(folder), proxy_port=port)
         for component in _COMPONENTS:
             config.set(f"{component}.ip", "127.0.0.1")
-        config.resolve()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            config.resolve()
+            gc.collect()  # of the sockets that it tried ports with and left open
         milvus._initialize_data_files(config.base_data_dir)
 
     def start(self) -> float:
