@@ -16,11 +16,6 @@ ANSWERED := $(wildcard $(EVAL)/newsquiz $(EVAL)/squad/dev-v2.0.json)
 WEBUI_VENV ?= .venv-openwebui
 # The peer that we are measured against has one too.
 TXTAI_VENV ?= .venv-txtai
-# Ray too: nobody else needs its gigabyte.
-RAY_VENV ?= .venv-ray
-# A network and processes of its own where the system allows it: Ray listens on all addresses, and starts many.
-APART := $(shell unshare --map-root-user -n --pid --fork --mount-proc true 2>/dev/null && \
-    echo unshare --map-root-user -n --pid --fork --mount-proc)
 # Locking, auditing and listing what is installed has its tools in one environment, and what the image serves
 # with, as the lock names it, in another.
 SUPPLY_VENV ?= .venv-supply
@@ -31,12 +26,14 @@ LOCK := $(SUPPLY_VENV)/bin/uv pip compile --quiet --generate-hashes --no-annotat
     --custom-compile-command 'make lock'
 # What the image has beside, where it is built for more than one machine.
 CLUSTER := llm milvus otel
-# Milvus has one for its servers, which listen on every address that they find: so they are tried in a network
-# of their own. A cluster that is there is tried instead where it is named: MILVUS_URI=…, MILVUS_TOKEN=…
+# Milvus and Ray have one each. Both listen on every address that they find, and Ray starts many processes: so
+# they are tried in a network of their own. A Milvus that is there is tried instead where it is named:
+# MILVUS_URI=…, MILVUS_TOKEN=…
 MILVUS_VENV ?= .venv-milvus
+RAY_VENV ?= .venv-ray
 comma := ,
 ALONE := unshare --map-root-user --net --pid --fork --kill-child --mount-proc \
-    sh -c 'ip link set lo up && "$$@"' alone
+    sh -c 'ip link set lo up && exec "$$@"' alone
 # Where the large indexes of measurements stay, to be used again (15 GB at a million passages).
 BENCH_DATA ?= bench-data
 CHROMIUM ?= /usr/bin/chromium
@@ -79,7 +76,7 @@ test-milvus: $(MILVUS_VENV)/.installed ## hold Milvus to what an index promises:
 	    --backends $(if $(MILVUS_URI),uri,lite$(comma)server)
 
 test-ray: $(RAY_VENV)/.installed ## try encoding on two machines, both on this one, one of which dies (installs 2 GB)
-	$(APART) sh -c 'ip link set lo up; exec $(RAY_VENV)/bin/python -m pytest -m "" tests/bulk'
+	$(ALONE) $(RAY_VENV)/bin/python -m pytest -m "" tests/bulk
 
 $(RAY_VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(RAY_VENV)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -86,28 +87,23 @@ def machine(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.fixture
-def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[bytes]]:
+def second() -> Iterator[subprocess.Popen[bytes]]:
     """The second of two machines that make a cluster."""
-    # The paths of sockets have to be short.
-    folder = Path(tmp_path_factory.mktemp("ray"))
-    short = Path(f"/tmp/ray-{os.getpid()}")  # noqa: S108
-    short.symlink_to(folder)
-    try:
-        with (
-            machine(
-                "--head",
-                f"--node-ip-address={HEAD}",
-                "--port=6399",
-                "--include-dashboard=false",
-                f"--temp-dir={short}",
-            ),
-            joined(1),
-            machine(f"--address={ADDRESS}", f"--node-ip-address={SECOND}") as other,
-            joined(2),
-        ):
-            yield other
-    finally:
-        short.unlink()
+    # The paths of sockets have to be short: pytest's folders are too deep.
+    with (
+        TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as folder,
+        machine(
+            "--head",
+            f"--node-ip-address={HEAD}",
+            "--port=6399",
+            "--include-dashboard=false",
+            f"--temp-dir={folder}",
+        ),
+        joined(1),
+        machine(f"--address={ADDRESS}", f"--node-ip-address={SECOND}") as other,
+        joined(2),
+    ):
+        yield other
 
 
 @contextmanager
