@@ -152,8 +152,8 @@ def by_cluster(dump: Path, index: Path, parts: Path) -> list[str | Path]:
 
 
 def written(parts: Path) -> dict[str, int]:
-    """The parts that are there, and when they were written."""
-    return {path.name: path.stat().st_mtime_ns for path in parts.glob("*.parquet")}
+    """The parts that are whole, and when they were written."""
+    return {path.name: path.stat().st_mtime_ns for path in parts.glob("[!.]*.parquet")}
 
 
 @pytest.mark.usefixtures("second")
