@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple
@@ -53,6 +54,16 @@ class Shard(NamedTuple):
         """In bytes."""
         return sum(source.size for source in self.sources)
 
+    def to_json(self) -> str:
+        """As it goes from process to process: what is read as a pickle could be code."""
+        return json.dumps(self)
+
+    @classmethod
+    def from_json(cls, told: str) -> "Shard":
+        key, sources_, notes = json.loads(told)
+        listed = ((Origin(*origin), reason) for origin, reason in notes)
+        return cls(key, tuple(Source(*source) for source in sources_), tuple(listed))
+
 
 class Block(NamedTuple):
     """What stands in one stretch of a shard, without its passages."""
@@ -61,6 +72,24 @@ class Block(NamedTuple):
     rows: tuple[Row, ...]
     size: int
     """Bytes of the shard that were read for it, and for those before it that were not wanted."""
+
+    def to_json(self) -> str:
+        """As `Shard.to_json`."""
+        rows = [(row.origin, row.article and asdict(row.article), row.reason) for row in self.rows]
+        return json.dumps([self.name, rows, self.size])
+
+    @classmethod
+    def from_json(cls, told: str) -> "Block":
+        name, rows, size = json.loads(told)
+        read_ = (
+            Row(
+                Origin(*origin),
+                RawArticle(**{**article, "origin": Origin(*article["origin"])}) if article else None,
+                reason,
+            )
+            for origin, article, reason in rows
+        )
+        return cls(PartName(*name), tuple(read_), size)
 
 
 def shards(paths: Sequence[str], made: Made, intake: Intake) -> tuple[list[Shard], Pages]:

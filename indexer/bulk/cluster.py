@@ -5,9 +5,9 @@ part is written by whoever encoded it, under the name of its block: what is done
 """
 
 import atexit
+import json
 import logging
 import os
-import pickle  # nosec B403  between processes of our own alone
 import shutil
 import socket
 from collections import Counter
@@ -19,7 +19,7 @@ from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 from indexer.build import Progress, Recipe, begin_parts
-from indexer.bulk.blocks import BlockEncoder, Shard, read, shards
+from indexer.bulk.blocks import Block, BlockEncoder, Shard, read, shards
 from indexer.errors import ClusterError, DatelineError, UsageError
 from indexer.folder import IndexFolder
 from indexer.parts import PartName, Parts
@@ -139,17 +139,18 @@ def _run(
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     gpus = ray.cluster_resources().get("GPU", 0)
-    work = [pickle.dumps((shard, frozenset(there.get(shard.key, ())))) for shard in missing]
+    work = [json.dumps([shard.to_json(), sorted(there.get(shard.key, ()))]) for shard in missing]
     told = ray.put((pages, dict(columns)))
 
     def blocks(table: "pa.Table") -> "Iterator[pa.Table]":
         import pyarrow as pa  # noqa: PLC0415
 
         for packed in table.column(_SHARD).to_pylist():
-            shard, known = pickle.loads(packed)  # noqa: S301  # nosec B301  packed above
+            shard, known = json.loads(packed)
             own_pages, own_columns = ray.get(told)
-            for block in read(shard, own_pages, own_columns, known, strict=strict):
-                yield pa.table({_BLOCK: [pickle.dumps(block)]})
+            wanted = Shard.from_json(shard)
+            for block in read(wanted, own_pages, own_columns, frozenset(known), strict=strict):
+                yield pa.table({_BLOCK: [block.to_json()]})
 
     read_blocks = ray.data.from_items(
         [{_SHARD: one} for one in work], override_num_blocks=len(work)
@@ -172,7 +173,7 @@ def _encode(table: "pa.Table", parts: str, device: str) -> "pa.Table":
 
     done = Counter[str]()
     for packed in table.column(_BLOCK).to_pylist():
-        block = pickle.loads(packed)  # noqa: S301  # nosec B301  packed by `blocks`
+        block = Block.from_json(packed)
         _encoder(parts, device)(block)
         done["articles"] += sum(row.article is not None for row in block.rows)
         done["bytes"] += block.size

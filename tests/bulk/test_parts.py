@@ -13,7 +13,7 @@ import pytest
 
 from indexer.build import Change, Recipe, begin_parts, build, check_parts
 from indexer.bulk import blocks
-from indexer.bulk.blocks import BlockEncoder, read, shards
+from indexer.bulk.blocks import Block, BlockEncoder, Shard, Source, read, shards
 from indexer.errors import SourceError, StorageError, UsageError
 from indexer.folder import IndexFolder, Manifest
 from indexer.local.generation import REPORT
@@ -37,8 +37,8 @@ def encode(index: Path, parts: Parts, *paths: str | Path, recipe: Recipe = RECIP
         encoder = BlockEncoder(parts, Path(folder, "encoder"))
         for shard in wanted:
             known = frozenset(name.number for name in there if name.shard == shard.key)
-            for block in read(shard, pages, {}, known, strict=False):
-                encoder(block)
+            for block in read(Shard.from_json(shard.to_json()), pages, {}, known, strict=False):
+                encoder(Block.from_json(block.to_json()))
                 made.append(block.name)
     parts.finish([shard.key for shard in wanted])
     return made
@@ -199,6 +199,16 @@ def test_texts_that_are_no_unicode_stay_as_they_are(encoded: Parts, tmp_path: Pa
     parts.write(name, [Row(article.origin, article)])
     parts.finish([name.shard])
     assert list(parts.articles(Intake())) == [article]
+
+
+def test_what_goes_from_process_to_process_is_the_same_behind_it() -> None:
+    origin = Origin("crawl\ud800.warc", 812, "byte")
+    article = RawArticle("a\udfff\n\x00", origin, "place", found={"title": "JSON-LD"}, extracted=True)
+    rows = (Row(origin, article), Row(Origin("dump.jsonl"), None, "is not JSON"))
+    block = Block(PartName("0" * 24, 3, last=True), rows, 12)
+    assert Block.from_json(block.to_json()) == block
+    shard = Shard("0" * 24, (Source("s3://a/b", "b", "b", 1, "2"),), ((origin, "is empty"),))
+    assert Shard.from_json(shard.to_json()) == shard
 
 
 def test_files_of_a_store_are_read_in_the_order_of_a_folder(dump: Path, encoded: Parts) -> None:
