@@ -17,7 +17,7 @@ import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -38,19 +38,8 @@ _PART = re.compile(r"(?P<shard>[0-9a-f]{24})-(?P<number>\d{6})(?P<last>-last)?\.
 _UNFINISHED = ".new-"
 _ROWS = 64  # articles of a row group: what is in memory at a time
 _KEY = b"dateline"  # of what a part says of itself, among the metadata of its schema
-_TEXTS = (
-    "text",
-    "place",
-    "id",
-    "title",
-    "published",
-    "published_by",
-    "source",
-    "author",
-    "language",
-    "url",
-    "seen",
-)
+# Whatever an article has in words: a field that it gets is kept, and not forgotten here.
+_TEXTS = tuple(one.name for one in fields(RawArticle) if one.name not in {"origin", "extracted", "found"})
 _READ = ("file", "at", "unit", "reason", "extracted", "found", *_TEXTS)
 _AGAIN = "run: dateline index build --engine ray --parts"
 
