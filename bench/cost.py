@@ -20,8 +20,8 @@ import torch
 from peers import RESULTS, conditions, questions
 
 from indexer.encoder import Encoder, locate
-from indexer.folder import IndexFolder
-from indexer.local.generation import ENCODER, LocalIndex
+from indexer.folder import ENCODER, IndexFolder
+from indexer.local.generation import LocalIndex
 from indexer.passages import encoded_text
 from indexer.settings import DEFAULT_MODEL
 

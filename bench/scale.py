@@ -35,7 +35,7 @@ from peers import RESULTS, Dateline, conditions, load, questions
 from start import resident_mb
 
 from indexer.encoder import Encoder, export, locate
-from indexer.folder import IndexFolder
+from indexer.folder import ENCODER, IndexFolder
 from indexer.lateinteraction import Codes, coded
 from indexer.local.columns import Columns
 from indexer.local.corpus import Corpus, CorpusWriter
@@ -43,7 +43,6 @@ from indexer.local.fulltext import FullTextWriter
 from indexer.local.generation import (
     COLUMNS,
     CORPUS,
-    ENCODER,
     FULLTEXT,
     TOKENS,
     VECTORS,

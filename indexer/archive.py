@@ -18,11 +18,10 @@ from typing import BinaryIO
 
 from indexer import storage
 from indexer.errors import ArchiveError, DamagedError, NoIndexError, UsageError
-from indexer.folder import IndexFolder, Manifest
+from indexer.folder import ENCODER, IndexFolder, Manifest
 from indexer.local.generation import (
     COLUMNS,
     CORPUS,
-    ENCODER,
     FULLTEXT,
     REPORT,
     TOKENS,

@@ -19,7 +19,7 @@ from indexer.cleaning import clean
 from indexer.dates import parse_published
 from indexer.encoder import Encoder, Facts, can_export, export_apart, fingerprint, locate
 from indexer.errors import EncoderError, NoIndexError, SourceError, UsageError
-from indexer.folder import IndexFolder, Manifest
+from indexer.folder import ENCODER, IndexFolder, Manifest
 from indexer.generation import Mentioned
 from indexer.lateinteraction import Codes, coded
 from indexer.local.columns import Columns
@@ -28,7 +28,6 @@ from indexer.local.fulltext import FullTextWriter
 from indexer.local.generation import (
     COLUMNS,
     CORPUS,
-    ENCODER,
     FULLTEXT,
     GROWING,
     REPORT,

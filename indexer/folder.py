@@ -37,6 +37,7 @@ from indexer.errors import DamagedError, LockedError, NoIndexError, StorageError
 FORMAT = 4
 _MANIFEST = "manifest.json"
 _LOCK, _NEW_CURRENT = "LOCK", ".CURRENT.new"
+ENCODER = "encoder"  # the folder of a generation that every service reads, wherever it serves from
 _WORDS = ".words"
 _COMMITTING = ".committing"  # names the generation that is whole and not yet served
 _ID = re.compile(r"\d{6,}-[0-9a-f]{8}")
@@ -104,6 +105,14 @@ def _canonical(facts: dict[str, Any]) -> bytes:
     return (json.dumps(facts, indent=1, ensure_ascii=False) + "\n").encode()
 
 
+def best_first(ids: list[str], current: str | None) -> list[str]:
+    """Generations, given oldest first, as they may be served: the current one, then earlier ones, then later;
+    without a current one the newest first."""
+    newest_first = ids[::-1]
+    earlier = [name for name in newest_first if name <= (current or newest_first[0])]
+    return earlier + newest_first[: len(newest_first) - len(earlier)]
+
+
 class IndexFolder:
     """One index on disk. Reading needs no lock; writing happens inside `writing`."""
 
@@ -154,10 +163,7 @@ class IndexFolder:
         ids = self.ids()
         if not ids:
             raise NoIndexError(f"{self.path}: holds no index; run: dateline index build PATH…")
-        newest_first = ids[::-1]
-        current = self.current() or newest_first[0]
-        earlier = [name for name in newest_first if name <= current]
-        return earlier + [name for name in newest_first if name > current]
+        return best_first(ids, self.current())
 
     def manifest(self, generation_id: str) -> Manifest:
         """Raises DamagedError where it is not whole."""

@@ -9,12 +9,13 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from indexer.encoder import Encoder
+from indexer.errors import NoIndexError
 from indexer.folder import Manifest
 from indexer.models import (
     EVERYTHING,
@@ -213,7 +214,10 @@ class Generation(Protocol):
     ) -> None: ...
 
 
-class Index(Protocol):
+Opened_co = TypeVar("Opened_co", bound=Generation, covariant=True)
+
+
+class Index(Protocol[Opened_co]):
     """Where generations are kept, and which of them is to be served. As a string it is its place."""
 
     def ids(self) -> list[str]:
@@ -222,7 +226,10 @@ class Index(Protocol):
     def current(self) -> str | None:
         """The one to be served; None where there is none."""
 
-    def open(self, generation_id: str, *, encoder: Encoder | None = None) -> Generation:
+    def candidates(self) -> list[str]:
+        """What may be served, best first. Raises NoIndexError where there is nothing."""
+
+    def open(self, generation_id: str, *, encoder: Encoder | None = None) -> Opened_co:
         """A generation, looked through first. Raises DamagedError or NoIndexError, naming what is wrong.
 
         `encoder`: one already loaded, taken where it is the very one that the generation has.
@@ -234,11 +241,21 @@ class Index(Protocol):
         *,
         encoder: Encoder | None = None,
         known_damaged: Collection[str] = (),
-    ) -> Generation:
+    ) -> Opened_co:
         """The current generation; where that is damaged, the best one that is whole.
 
         `warn` is told of each generation refused. Raises NoIndexError where none is left.
         """
+        refused: NoIndexError | None = None
+        for candidate in self.candidates():
+            if candidate in known_damaged:
+                continue
+            try:
+                return self.open(candidate, encoder=encoder)
+            except NoIndexError as error:
+                warn(f"generation {candidate} is refused: {error}")
+                refused = refused or error
+        raise refused or NoIndexError(f"{self}: holds nothing that is whole; run: dateline index build PATH…")
 
     def roll_back(self, generation_id: str | None, command: str) -> str:
         """Has the generation before the current one served, or the one that is asked for, once it is found

@@ -7,8 +7,7 @@ from indexer import sources
 from indexer.cleaning import Cleaned, clean
 from indexer.encoder import locate, read_tokenizer
 from indexer.errors import NoIndexError
-from indexer.folder import IndexFolder
-from indexer.local.generation import ENCODER
+from indexer.folder import ENCODER, IndexFolder
 from indexer.mentions import Mention, mentions
 from indexer.models import Article, Origin, Span
 from indexer.passages import TokenSpans, cut

@@ -61,7 +61,7 @@ class _Tenancy:
 class Served:
     """Hands out the current generation of an index. A request keeps the one it began with."""
 
-    def __init__(self, index: Index, limiter: CapacityLimiter) -> None:
+    def __init__(self, index: Index[Generation], limiter: CapacityLimiter) -> None:
         """`limiter`: how many requests may compute at once; the others wait their turn."""
         self._index = index
         self._limiter = limiter
@@ -213,7 +213,7 @@ class Served:
 class Collections:
     """Every index that is served, by its collection's name; they share one cap on work."""
 
-    def __init__(self, indexes: Mapping[str, Index], *, at_once: int) -> None:
+    def __init__(self, indexes: Mapping[str, Index[Generation]], *, at_once: int) -> None:
         """`at_once`: how many requests may compute at a time, whatever they ask."""
         limiter = CapacityLimiter(at_once)
         self._served = {name: Served(index, limiter) for name, index in indexes.items()}

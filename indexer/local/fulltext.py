@@ -1,4 +1,4 @@
-"""The only door to tantivy: which passages hold a question's words (BM25)."""
+"""The only door to tantivy's index: which passages hold a question's words (BM25)."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress

@@ -1,14 +1,14 @@
 """A generation in a folder, opened for reading: its texts, vectors, words and encoder belong together."""
 
-from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from indexer.encoder import Encoder
-from indexer.errors import DamagedError, NoIndexError
-from indexer.folder import IndexFolder
+from indexer.errors import DamagedError
+from indexer.folder import ENCODER, IndexFolder
+from indexer.generation import Index
 from indexer.local.columns import Columns
 from indexer.local.corpus import Corpus
 from indexer.local.fulltext import FullTextIndex
@@ -16,7 +16,7 @@ from indexer.local.tokenvectors import TokenVectorIndex
 from indexer.local.vectors import VectorIndex
 from indexer.models import EVERYTHING, Filters, Rows, Scores, Vector, Vectors
 
-CORPUS, COLUMNS, FULLTEXT, ENCODER = "corpus.sqlite", "columns", "fulltext", "encoder"
+CORPUS, COLUMNS, FULLTEXT = "corpus.sqlite", "columns", "fulltext"
 VECTORS, TOKENS = "vectors", "tokens"
 # What is added to as it is: folders of files that are never changed.
 GROWING = (VECTORS, TOKENS, FULLTEXT, ENCODER)
@@ -121,7 +121,7 @@ class LocalGeneration:
         self.close()
 
 
-class LocalIndex:
+class LocalIndex(Index[LocalGeneration]):
     """The generations of a folder on this machine."""
 
     def __init__(self, folder: IndexFolder, *, cores: int = 0) -> None:
@@ -138,28 +138,13 @@ class LocalIndex:
     def current(self) -> str | None:
         return self._folder.current()
 
+    def candidates(self) -> list[str]:
+        """The current generation, then earlier ones, then later."""
+        return self._folder.candidates()
+
     def open(self, generation_id: str, *, encoder: Encoder | None = None) -> LocalGeneration:
         """As for any index."""
         return LocalGeneration(self._folder, generation_id, encoder=encoder, cores=self._cores)
-
-    def open_best(
-        self,
-        warn: Callable[[str], None],
-        *,
-        encoder: Encoder | None = None,
-        known_damaged: Collection[str] = (),
-    ) -> LocalGeneration:
-        """As for any index: the current generation, then earlier ones, then later."""
-        refused: NoIndexError | None = None
-        for candidate in self._folder.candidates():
-            if candidate in known_damaged:
-                continue
-            try:
-                return self.open(candidate, encoder=encoder)
-            except NoIndexError as error:
-                warn(f"generation {candidate} is refused: {error}")
-                refused = refused or error
-        raise refused or NoIndexError(f"{self._folder.path}: holds no index; run: dateline index build PATH…")
 
     def roll_back(self, generation_id: str | None, command: str) -> str:
         """As for any index."""

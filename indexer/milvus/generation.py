@@ -4,21 +4,21 @@ Of the index folder, which other machines share or have a copy of, it takes a ge
 encoder, and its words (published/ID.words); everything else comes from Milvus.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from types import TracebackType
 from typing import Self
 
 from indexer.encoder import Encoder
 from indexer.errors import DamagedError, NoIndexError, UsageError
-from indexer.folder import IndexFolder
+from indexer.folder import ENCODER, IndexFolder, best_first
+from indexer.generation import Index
 from indexer.milvus import schema
 from indexer.milvus.connection import Connection
 from indexer.milvus.corpus import Corpus
 from indexer.milvus.passages import Columns, FullText, Tokens, VectorSearch
 from indexer.milvus.words import Words
 
-ENCODER = "encoder"
 _PUBLISH = "run: dateline index publish"
 
 
@@ -116,7 +116,7 @@ def _check_whole(connection: Connection, wanted: Mapping[str, int]) -> None:
             raise DamagedError(f"{name}: holds {there:,} of {count:,} entities; {_PUBLISH}")
 
 
-class MilvusIndex:
+class MilvusIndex(Index[MilvusGeneration]):
     """The generations of a folder that were published, served from Milvus."""
 
     def __init__(
@@ -141,6 +141,15 @@ class MilvusIndex:
         named = self._connection.alias(self._alias)
         return schema.generation_of(self._alias, named) if named else None
 
+    def candidates(self) -> list[str]:
+        """The current generation, though what it takes of the folder may not be there yet, then earlier ones,
+        then later."""
+        current = self.current()
+        ids = sorted({*self.ids(), *([current] if current else [])})
+        if not ids:
+            raise NoIndexError(f"{self}: nothing is published; run: dateline index build PATH…")
+        return best_first(ids, current)
+
     def open(self, generation_id: str, *, encoder: Encoder | None = None) -> MilvusGeneration:
         """As for any index."""
         return MilvusGeneration(
@@ -151,29 +160,6 @@ class MilvusIndex:
             encoder=encoder,
             cores=self._cores,
         )
-
-    def open_best(
-        self,
-        warn: Callable[[str], None],
-        *,
-        encoder: Encoder | None = None,
-        known_damaged: Collection[str] = (),
-    ) -> MilvusGeneration:
-        """As for any index: the current generation, then earlier ones, then later."""
-        current = self.current()
-        ids = self.ids()
-        earlier = [name for name in reversed(ids) if current and name < current]
-        later = [name for name in reversed(ids) if not current or name > current]
-        refused: NoIndexError | None = None
-        for candidate in [*([current] if current else []), *earlier, *later]:
-            if candidate in known_damaged:
-                continue
-            try:
-                return self.open(candidate, encoder=encoder)
-            except NoIndexError as error:
-                warn(f"generation {candidate} is refused: {error}")
-                refused = refused or error
-        raise refused or NoIndexError(f"{self}: nothing is published; run: dateline index build PATH…")
 
     def roll_back(self, generation_id: str | None, command: str) -> str:
         """As for any index. The folder's own current generation becomes the same: what is built next starts

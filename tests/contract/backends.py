@@ -13,7 +13,7 @@ import pytest
 
 from indexer.errors import UnreachableError
 from indexer.folder import IndexFolder
-from indexer.generation import Index
+from indexer.generation import Generation, Index
 from indexer.milvus import schema
 from indexer.milvus.connection import Connection
 from indexer.publishing import Publisher
@@ -48,7 +48,7 @@ class Backend(Protocol):
         """Ends what keeps the generations, if anything does, and starts it again."""
 
 
-def index_of(backend: Backend, folder: Path, name: str) -> Index:
+def index_of(backend: Backend, folder: Path, name: str) -> Index[Generation]:
     """What a service opens of a collection."""
     with pytest.MonkeyPatch.context() as patch:
         for setting, value in backend.settings.items():

@@ -36,7 +36,7 @@ class Editions:
     encoder: Encoder
     published: list[str]
 
-    def index(self) -> Index:
+    def index(self) -> Index[Generation]:
         return index_of(self.backend, self.folder, self.name)
 
     def build(self) -> str:
@@ -44,7 +44,7 @@ class Editions:
         self.published.append(build_edition(self.folder, len(self.published)).id)
         return self.published[-1]
 
-    def publish(self) -> Index:
+    def publish(self) -> Index[Generation]:
         """Builds the next edition and publishes it."""
         built = self.build()
         assert self.backend.publish(self.folder, self.name) == built

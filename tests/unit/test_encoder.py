@@ -25,8 +25,8 @@ from transformers import AutoTokenizer, BertConfig, BertModel
 from indexer.encoder import Encoder, Facts, export, fingerprint, locate
 from indexer.encoder.original import Original
 from indexer.errors import DamagedError, EncoderError
-from indexer.folder import IndexFolder
-from indexer.local.generation import ENCODER, LocalGeneration, LocalIndex
+from indexer.folder import ENCODER, IndexFolder
+from indexer.local.generation import LocalGeneration, LocalIndex
 from indexer.models import Vectors
 from indexer.settings import DEFAULT_MODEL
 from service.answering import answer
