@@ -496,13 +496,7 @@ def _kept_at_first(settings: IndexSettings) -> int:
 
 
 def _publish(settings: IndexSettings) -> str:
-    from indexer.progress import Live, Plain  # noqa: PLC0415
-
-    stderr = Console(stderr=True)
-    with (
-        closing(Live(stderr) if stderr.is_terminal else Plain(sys.stderr)) as progress,
-        _publisher(settings) as publisher,
-    ):
+    with closing(_progress()) as progress, _publisher(settings) as publisher:
         return publisher.publish(progress, command=_command_line(), keep=settings.keep_generations)
 
 

@@ -61,12 +61,6 @@ class Publisher:
             self._folder.collect(keep)
         return current
 
-    def roll_back(self, generation_id: str | None, progress: Progress, *, command: str, keep: int) -> str:
-        """Has the generation before the current one served again, or the one that is asked for; returns its
-        id. Raises what the folder's `roll_back` and `publish` do."""
-        self._folder.roll_back(generation_id, command)
-        return self.publish(progress, command=command, keep=keep)
-
     def collect(self, keep: int) -> list[str]:
         """Drops what is older than the served generation and the `keep` before it; returns their ids."""
         served = self.published()
@@ -78,8 +72,8 @@ class Publisher:
                 there.setdefault(generation_id, []).append(name)
         older = sorted(name for name in {*there, *self._folder.published()} if name < served)
         doomed = older[: max(0, len(older) - keep)]
+        self._folder.forget_words(doomed)  # first: what has no words is served by nobody
         for generation_id in doomed:
-            self._folder.forget_words(generation_id)
             for name in there.get(generation_id, []):
                 self._connection.drop(name)
         return doomed

@@ -38,9 +38,6 @@ class Backend(Protocol):
     def publish(self, folder: Path, name: str) -> str:
         """Has the folder's current generation served; returns its id."""
 
-    def roll_back(self, folder: Path, name: str, generation_id: str | None = None) -> None:
-        """Has the one before served again, or the one that is named."""
-
     def collect(self, folder: Path, name: str) -> None:
         """Removes all that is older than what is served."""
 
@@ -66,9 +63,6 @@ class Local:
     def publish(self, folder: Path, name: str) -> str:  # noqa: ARG002  a folder needs no name
         return IndexFolder(folder).candidates()[0]
 
-    def roll_back(self, folder: Path, name: str, generation_id: str | None = None) -> None:  # noqa: ARG002
-        IndexFolder(folder).roll_back(generation_id, COMMAND)
-
     def collect(self, folder: Path, name: str) -> None:  # noqa: ARG002
         with IndexFolder(folder).writing(COMMAND):
             IndexFolder(folder).collect(keep=0)
@@ -93,9 +87,6 @@ class Milvus:
 
     def publish(self, folder: Path, name: str) -> str:
         return self.publisher(folder, name).publish(Silent(), command=COMMAND, keep=5)
-
-    def roll_back(self, folder: Path, name: str, generation_id: str | None = None) -> None:
-        self.publisher(folder, name).roll_back(generation_id, Silent(), command=COMMAND, keep=5)
 
     def collect(self, folder: Path, name: str) -> None:
         self.publisher(folder, name).collect(keep=0)

@@ -17,7 +17,7 @@ from indexer.milvus.connection import Connection
 from indexer.publishing import Publisher
 from service.retrieval import SearchQuery, search
 from tests.conftest import Silent
-from tests.contract.backends import Backend, Milvus, index_of
+from tests.contract.backends import COMMAND, Backend, Milvus, index_of
 from tests.contract.collection import build_edition
 from tests.contract.conftest import Tell, unique, until
 
@@ -113,11 +113,11 @@ def test_a_generation_that_is_read_stays_as_it_was_when_others_are_published_and
 
 def test_a_rollback_serves_the_one_before_again(editions: Editions) -> None:
     served = editions.publish()
-    editions.backend.roll_back(editions.folder, editions.name)
+    editions.index().roll_back(None, COMMAND)
     assert served.current() == editions.published[0]
     with served.open_best(pytest.fail, encoder=editions.encoder) as generation:
         assert editions.tells(generation, 0)
-    editions.backend.roll_back(editions.folder, editions.name, editions.published[1])
+    editions.index().roll_back(editions.published[1], COMMAND)
     assert served.current() == editions.published[1]
     with served.open(editions.published[1], encoder=editions.encoder) as generation:
         assert editions.tells(generation, 1)
