@@ -85,6 +85,7 @@ def _run(task: dict[str, Any], told: int) -> None:
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
     os.write(told, json.dumps({"operations": watch.operations, "elsewhere": watch.elsewhere}).encode())
+    sys.stdout.flush()  # what was printed, which without it only an environment that buffers nothing shows
     sys.stderr.flush()
     os._exit(code)
 
