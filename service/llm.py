@@ -5,7 +5,7 @@ import json
 import math
 import re
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -164,6 +164,11 @@ class LanguageModel:
             self.calls -= 1
             if stream is not None:
                 await stream.close()
+                # Read to its end, which a closed connection is near: what is left half read waits for the
+                # garbage collector, and ends in whatever thread that runs.
+                with suppress(Exception):
+                    while await anext(stream, None):
+                        pass
 
     @asynccontextmanager
     async def _until(self, ends: float) -> AsyncGenerator[None]:

@@ -1,14 +1,16 @@
 """Whatever a language model's server does ends in time; whatever the model writes, only what is so leaves."""
 
 import asyncio
+import gc
 import re
 import socket
 import sys
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from random import Random
+from types import AsyncGeneratorType
 
 import pytest
 
@@ -117,6 +119,38 @@ def test_without_the_package_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "openai", None)
     with pytest.raises(UsageError, match=re.escape("pip install 'dateline[llm]'")):
         LanguageModel("http://127.0.0.1/v1", "any", None, deadline_s=1, most_tokens=10)
+
+
+@pytest.mark.parametrize(
+    "model", ["stub-none", "fault-empty", "fault-hangs-midway", "fault-endless-new-text"]
+)
+@pytest.mark.parametrize("pieces", [1, 1000])
+def test_no_half_read_stream_waits_for_the_garbage_collector(
+    stub: Stub, hits: list[Hit], model: str, pieces: int
+) -> None:
+    def half_read() -> list[str]:
+        """The generators by which the client reads that have neither ended nor been forgotten."""
+        generators = [thing for thing in gc.get_objects() if isinstance(thing, AsyncGeneratorType)]
+        files = [generator.ag_code.co_filename for generator in generators if generator.ag_frame]
+        return [file for file in files if "/openai/" in file or "/http" in file]
+
+    async def read() -> None:
+        language_model = LanguageModel(stub.url, model, KEY, deadline_s=DEADLINE_S, most_tokens=100)
+        with suppress(LanguageModelError):
+            async with aclosing(language_model.write(QUESTION, hits[:3])) as coming:
+                for _ in range(pieces):
+                    await anext(coming, None)
+        await language_model.aclose()
+        for _ in range(20):  # one inside the other, they end a turn of the loop apart
+            await asyncio.sleep(0)
+        assert half_read() == []
+
+    gc.collect()
+    gc.disable()
+    try:
+        asyncio.run(read())
+    finally:
+        gc.enable()
 
 
 # What is asked and what comes.
