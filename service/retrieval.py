@@ -1,6 +1,7 @@
 """A question to ranked passages: two searches, fused, filtered before they are ranked."""
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, partial
@@ -9,6 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from indexer.cores import cores
 from indexer.duplicates import shingles
 from indexer.errors import UsageError
 from indexer.generation import Corpus, Generation
@@ -137,24 +139,30 @@ def search(generation: Generation, query: SearchQuery) -> Results:
     `sort="date"` the best hundred of each ranking are put in order of time, newest first,
     undated last.
     """
-    encoded = None
-    if query.mode != "lexical":
-        with stage("encode"):
-            encoded = generation.encoder.encode_query(query.matter)
     if query.mode == "lexical" and generation.fulltext.lacking:
         raise UsageError(generation.fulltext.lacking, param="mode")
     by_words = query.mode != "dense" and not generation.fulltext.lacking
     terms = query_terms(query.matter) if by_words else []
     # Where words alone are searched, passages that tell of the day in words of their own would outweigh those
     # that hold the words asked for.
-    told = query.days if encoded else ()
+    told = () if query.mode == "lexical" else query.days
     wanted = query.offset + query.limit + 1
     depth = _SCALED_DEPTH if query.sort == "date" else max(_SCALED_DEPTH, wanted)
+
+    def by_terms(depth: int) -> Ranking:
+        return generation.fulltext.search(terms, depth, query.filters, told) if terms else _NOTHING
+
+    # Words take as long as vectors where there are many passages: both are looked for at once.
+    worded = _beside().submit(by_terms, depth)
+    encoded = None
+    if query.mode != "lexical":
+        with stage("encode"):
+            encoded = generation.encoder.encode_query(query.matter)
     rescored = _rescorer(generation, query, encoded)
     while True:
         with stage("search"):
             dense = generation.vectors.search(encoded.vector, depth, query.filters) if encoded else _NOTHING
-            lexical = generation.fulltext.search(terms, depth, query.filters, told) if terms else _NOTHING
+            lexical = worded.result()
             fused = fuse(dense, lexical)
         if rescored:
             with stage("rescore"):
@@ -166,6 +174,7 @@ def search(generation: Generation, query: SearchQuery) -> Results:
         if len(found) >= wanted or exhausted or query.sort == "date":
             break
         depth *= 4
+        worded = _beside().submit(by_terms, depth)
     hits = _hits(generation, found if query.sort == "date" else found[query.offset : wanted - 1])
     if query.collapse:
         hits = _first_copies(generation.corpus, hits, fused, query)
@@ -173,6 +182,12 @@ def search(generation: Generation, query: SearchQuery) -> Results:
         hits.sort(key=lambda hit: hit.article.moment or _NEVER, reverse=True)
         hits = hits[query.offset : wanted - 1]
     return Results(hits, more=len(found) >= wanted)
+
+
+@cache
+def _beside() -> ThreadPoolExecutor:
+    """Where one half of a search is at work beside the other."""
+    return ThreadPoolExecutor(max_workers=cores(), thread_name_prefix="words")
 
 
 def fuse(dense: Ranking, lexical: Ranking) -> list[Fused]:

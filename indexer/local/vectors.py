@@ -52,13 +52,15 @@ _TURNS = 8
 _MOST_LEARNT_FROM = 400_000
 _LEARNT_FROM_A_LIST = 64
 
-# The least effort that reaches the recall is kept: (share of the lists, rows scored for each one wanted).
-# Real questions lose a little more than made ones where they are of another kind than the passages.
-_RECALL = {10: 0.99, 100: 0.98}
+# The least effort that reaches the recall is kept: (share of the lists, rows scored for each one wanted), by
+# what they cost. Real questions lose a little more than made ones where they are of another kind than the
+# passages. What is lost of a hundred lies low among them: of a million passages searched with a recall@100 of
+# .973, 995 of 1,000 that are among a question's best ten by vectors and words are those of exact search.
+_RECALL = {10: 0.99, 100: 0.97}
 _DEEPEST = max(_RECALL)
 _EFFORTS = (
-    *((1 / 128, 8), (1 / 64, 8), (1 / 32, 8), (1 / 16, 8), (1 / 8, 8)),
-    *((1 / 8, 16), (1 / 4, 16), (1 / 2, 32), (1.0, 64)),
+    *((1 / 128, 8), (1 / 64, 8), (1 / 32, 8), (1 / 32, 16), (1 / 16, 16), (3 / 32, 16), (1 / 8, 16)),
+    *((1 / 8, 32), (3 / 16, 32), (1 / 4, 32), (1 / 2, 32), (1.0, 64)),
 )
 _QUESTIONS = 256
 # Where few rows are allowed, the nearest of them lie farther off: in more lists.

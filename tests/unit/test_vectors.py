@@ -157,7 +157,7 @@ def test_a_large_segment_finds_what_its_facts_say(large: Path) -> None:
     assert 0 < segment.probes < segment.lists
     assert segment.questions == 256
     assert segment.recall_10 >= 0.99
-    assert segment.recall_100 >= 0.98
+    assert segment.recall_100 >= 0.97
     asked = topics(200, seed=9)
     assert recall(index, asked, 10) >= segment.recall_10 - 0.02
     assert recall(index, asked, 100) >= segment.recall_100 - 0.02
