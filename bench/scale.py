@@ -63,6 +63,7 @@ ASKED = 200  # questions
 K = 10
 DEPTH = 100  # passages that a search asks of each ranking
 SPREAD = 0.75  # the length of what moves a vector, whose own is 1
+WARM_S = 20.0  # of other questions before those that count: by then what a question reads is mapped
 _BLOCK = 20_000
 
 
@@ -300,7 +301,7 @@ def measured(folder: IndexFolder, made: Made, count: int, empty_mb: float, secon
         by_part[name.split("/")[0].split(".")[0]] += facts["bytes"]
     ours = Dateline()
     with ours.serving(folder.path) as (pid, port, ready_s):
-        load(ours, port, 1, 2.0, seed=40)
+        load(ours, port, 1, WARM_S, seed=40)
         http = dataclasses.asdict(load(ours, port, 1, seconds, seed=41))
         many = dataclasses.asdict(load(ours, port, 16, seconds, seed=42))
         resident = resident_mb(pid)

@@ -1,16 +1,17 @@
 """A question to ranked passages: two searches, fused, filtered before they are ranked."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, partial
+from threading import Lock
 from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from indexer.cores import cores
 from indexer.duplicates import shingles
 from indexer.errors import UsageError
 from indexer.generation import Corpus, Generation
@@ -35,6 +36,7 @@ _HALF_LIFE_DAYS = 30
 _REPORTED_BY = timedelta(3)  # after which what happened is no news
 _COPIED = 0.4  # of a sentence's three-word runs, for another text to say the same
 _AS_GOOD = 0.8  # of the best copy's score
+_WORTH_A_THREAD = 200_000  # passages, of which both rankings take a millisecond
 
 
 Judge = Callable[[str, Sequence[str]], Scores]
@@ -139,6 +141,11 @@ def search(generation: Generation, query: SearchQuery) -> Results:
     `sort="date"` the best hundred of each ranking are put in order of time, newest first,
     undated last.
     """
+    with _SEARCHES.one():
+        return _search(generation, query)
+
+
+def _search(generation: Generation, query: SearchQuery) -> Results:
     if query.mode == "lexical" and generation.fulltext.lacking:
         raise UsageError(generation.fulltext.lacking, param="mode")
     by_words = query.mode != "dense" and not generation.fulltext.lacking
@@ -152,17 +159,17 @@ def search(generation: Generation, query: SearchQuery) -> Results:
     def by_terms(depth: int) -> Ranking:
         return generation.fulltext.search(terms, depth, query.filters, told) if terms else _NOTHING
 
-    # Words take as long as vectors where there are many passages: both are looked for at once.
-    worded = _beside().submit(by_terms, depth)
     encoded = None
     if query.mode != "lexical":
         with stage("encode"):
             encoded = generation.encoder.encode_query(query.matter)
     rescored = _rescorer(generation, query, encoded)
+    passages = generation.corpus.passage_count
+    worded = _SEARCHES.half(partial(by_terms, depth), passages)
     while True:
         with stage("search"):
             dense = generation.vectors.search(encoded.vector, depth, query.filters) if encoded else _NOTHING
-            lexical = worded.result()
+            lexical = worded()
             fused = fuse(dense, lexical)
         if rescored:
             with stage("rescore"):
@@ -174,7 +181,7 @@ def search(generation: Generation, query: SearchQuery) -> Results:
         if len(found) >= wanted or exhausted or query.sort == "date":
             break
         depth *= 4
-        worded = _beside().submit(by_terms, depth)
+        worded = _SEARCHES.half(partial(by_terms, depth), passages)
     hits = _hits(generation, found if query.sort == "date" else found[query.offset : wanted - 1])
     if query.collapse:
         hits = _first_copies(generation.corpus, hits, fused, query)
@@ -184,10 +191,33 @@ def search(generation: Generation, query: SearchQuery) -> Results:
     return Results(hits, more=len(found) >= wanted)
 
 
-@cache
-def _beside() -> ThreadPoolExecutor:
-    """Where one half of a search is at work beside the other."""
-    return ThreadPoolExecutor(max_workers=cores(), thread_name_prefix="words")
+class _Searches:
+    """The searches under way. Of one that is alone, half can be done in a thread beside the other."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._count = 0
+        self._beside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="beside")
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        with self._lock:
+            self._count += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._count -= 1
+
+    def half(self, task: Callable[[], Ranking], passages: int) -> Callable[[], Ranking]:
+        """What gives a task's result. It is begun at once where it is worth a thread and no other search is
+        under way, else when it is asked for."""
+        if passages < _WORTH_A_THREAD or self._count > 1:
+            return task
+        return self._beside.submit(task).result
+
+
+_SEARCHES = _Searches()
 
 
 def fuse(dense: Ranking, lexical: Ranking) -> list[Fused]:
