@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from indexer import storage
 from indexer.errors import ArchiveError, DamagedError, NoIndexError, UsageError
-from indexer.folder import ENCODER, IndexFolder, Manifest
+from indexer.folder import ENCODER, READER, IndexFolder, Manifest
 from indexer.local.generation import (
     COLUMNS,
     CORPUS,
@@ -28,11 +28,12 @@ from indexer.local.generation import (
     VECTORS,
     LocalGeneration,
 )
+from indexer.reader import NONE
 
 _BLOCK = tarfile.BLOCKSIZE
 _PIECE = 1 << 20  # bytes in memory at a time
 _LARGEST_MANIFEST = 16 << 20  # bytes
-_FILES, _FOLDERS = (CORPUS, REPORT), (COLUMNS, FULLTEXT, ENCODER, VECTORS, TOKENS)
+_FILES, _FOLDERS = (CORPUS, REPORT), (COLUMNS, FULLTEXT, ENCODER, READER, VECTORS, TOKENS)
 _OURS = re.compile(
     rf"({'|'.join(map(re.escape, _FILES))})|({'|'.join(map(re.escape, _FOLDERS))})(/[A-Za-z0-9._-]+)+"
 )
@@ -245,7 +246,11 @@ def _check_facts(manifest: Manifest, opened: LocalGeneration) -> None:
         raise ValueError("its settings are none")
     if manifest.encoder != asdict(opened.encoder.facts):
         raise ValueError("its encoder is not the one that it is said to be")
+    if manifest.settings.get("reader", NONE) != (opened.reader.facts.model if opened.reader else NONE):
+        raise ValueError("its reader is not the one that it is said to have")
     opened.encoder.encode_queries(["news"])  # which is loaded when it is first used
+    if opened.reader:
+        opened.reader.read("news?", ["news"])
     if manifest.vectors != [asdict(one) for one in opened.vectors.index.segments]:
         raise ValueError("its vectors are not those that they are said to be")
 

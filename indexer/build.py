@@ -13,13 +13,14 @@ from typing import Protocol, TextIO
 
 import numpy as np
 
-from indexer import sources, storage, stories
+from indexer import reader, sources, storage, stories
+from indexer.apart import apart
 from indexer.boilerplate import without_repeated
 from indexer.cleaning import clean
 from indexer.dates import parse_published
-from indexer.encoder import Encoder, Facts, can_export, export_apart, fingerprint, locate
+from indexer.encoder import Encoder, Facts, can_export, export, fingerprint, locate
 from indexer.errors import EncoderError, NoIndexError, SourceError, UsageError
-from indexer.folder import ENCODER, IndexFolder, Manifest
+from indexer.folder import ENCODER, READER, IndexFolder, Manifest
 from indexer.generation import Mentioned
 from indexer.lateinteraction import Codes, coded
 from indexer.local.columns import Columns
@@ -43,6 +44,7 @@ from indexer.models import Article, Origin, RawArticle, Span, Vector, Vectors
 from indexer.parts import Made, Parts
 from indexer.passages import cut, digest_of, encoded_text
 from indexer.quotes import quotations
+from indexer.settings import IndexSettings
 from indexer.sources import Intake, Offer
 from indexer.sources.document import place_of
 
@@ -73,6 +75,17 @@ class Recipe:
     passage_tokens: int
     token_bits: int
     trusted_sources: tuple[str, ...] = ()
+    reader: str = reader.NONE
+
+    @classmethod
+    def by(cls, settings: IndexSettings) -> "Recipe":
+        return cls(
+            settings.model,
+            settings.passage_tokens,
+            settings.token_bits,
+            settings.trusted_sources,
+            settings.reader,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +147,7 @@ def build(
                 encoder = Encoder(staging / ENCODER)
             else:
                 encoder = _encoder(recipe.model, base, staging / ENCODER, change, progress)
+                _carry_reader(recipe.reader, base, staging / READER, change, progress)
             max_tokens, token_bits = _budget(recipe, base if change.from_current else None, encoder, progress)
             with _report(report, staging) as stream:
                 intake.report = stream
@@ -156,6 +170,7 @@ def build(
                     "passage_tokens": max_tokens,
                     "token_bits": token_bits,
                     "trusted_sources": list(recipe.trusted_sources),
+                    "reader": _reader_in(staging),
                 },
                 vectors=[asdict(one) for one in VectorIndex.open(staging / VECTORS).segments],
                 counts={
@@ -214,8 +229,41 @@ def _encoder(
     else:
         storage.make_folder(target)
         with storage.written_by("encoder's export", target):
-            export_apart(model, source or locate(model), target, progress.warn)
+            apart(export, model, source or locate(model), target, progress.warn)
     return Encoder(target)
+
+
+def _carry_reader(
+    name: str, base: LocalGeneration | None, target: Path, change: Change, progress: Progress
+) -> None:
+    """Puts a reader into `target`: that of the base where that is changed, or is the very one wanted."""
+    stored = base.reader.facts if base and base.reader else None
+    wanted = name != reader.NONE
+    if change.from_current:
+        wanted, source = stored is not None, None
+    elif wanted:
+        source = _reader_source(name, stored)
+    if not wanted:
+        return
+    if base and (source is None or (stored and stored.fingerprint == reader.fingerprint(source))):
+        storage.carry_over(base.path / READER, target, storage.copy)
+    elif source:
+        progress.stage("reader")
+        reader.carry(name, source, target, progress.warn)
+
+
+def _reader_source(name: str, stored: reader.Facts | None) -> Path | None:
+    """Where a reader lies; None where it cannot be had and the one that the index carries is of its name."""
+    try:
+        return reader.locate(name)
+    except EncoderError:
+        if stored is None or stored.model != name:
+            raise
+        return None
+
+
+def _reader_in(staging: Path) -> str:
+    return reader.Facts.read(staging / READER).model if (staging / READER).is_dir() else reader.NONE
 
 
 def _is_of(model: str, stored: Facts | None) -> tuple[bool, Path | None]:

@@ -32,6 +32,15 @@ IndexOption = Annotated[
 ModelOption = Annotated[
     str | None, typer.Option("--model", help="A sentence-transformers model: a hub name or a folder.")
 ]
+ReaderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--reader",
+        help="What reads passages for the words that answer: none, bundled, or a question-answering model.",
+        metavar="NAME",
+        show_default="bundled",
+    ),
+]
 StrictOption = Annotated[
     bool,
     typer.Option("--strict", help="Stop at the first article that cannot be read, instead of skipping it."),
@@ -85,6 +94,7 @@ def build_command(
     column: ColumnOption = None,
     index: IndexOption = None,
     model: ModelOption = None,
+    reader: ReaderOption = None,
     passage_tokens: PassageTokensOption = None,
     engine: Annotated[
         Literal["local", "ray"],
@@ -121,7 +131,12 @@ def build_command(
       dateline index build --engine ray --address auto --parts /shared/parts s3://news/dumps
     """
     settings = _settings(
-        context, index=index, model=model, passage_tokens=passage_tokens, columns=_columns(context, column)
+        context,
+        index=index,
+        model=model,
+        reader=reader,
+        passage_tokens=passage_tokens,
+        columns=_columns(context, column),
     )
     if engine == "local":
         if address or parts:
@@ -148,6 +163,7 @@ def load(
     ],
     index: IndexOption = None,
     model: ModelOption = None,
+    reader: ReaderOption = None,
     passage_tokens: PassageTokensOption = None,
     strict: StrictOption = False,
     report: ReportOption = None,
@@ -161,7 +177,7 @@ def load(
     [dim]Example:[/dim]
       dateline index load /shared/parts
     """
-    settings = _settings(context, index=index, model=model, passage_tokens=passage_tokens)
+    settings = _settings(context, index=index, model=model, reader=reader, passage_tokens=passage_tokens)
     _run(settings, from_current=False, parts=parts, strict=strict, report=report, as_json=as_json)
 
 
@@ -542,7 +558,7 @@ def _encode(
 def _recipe(settings: IndexSettings) -> "Recipe":
     from indexer.build import Recipe  # noqa: PLC0415
 
-    return Recipe(settings.model, settings.passage_tokens, settings.token_bits, settings.trusted_sources)
+    return Recipe.by(settings)
 
 
 def _progress() -> "Live | Plain":

@@ -37,7 +37,10 @@ from indexer.errors import DamagedError, LockedError, NoIndexError, StorageError
 FORMAT = 4
 _MANIFEST = "manifest.json"
 _LOCK, _NEW_CURRENT = "LOCK", ".CURRENT.new"
-ENCODER = "encoder"  # the folder of a generation that every service reads, wherever it serves from
+ENCODER, READER = (
+    "encoder",
+    "reader",
+)  # folders of a generation that every service reads, wherever it serves from
 _WORDS = ".words"
 _COMMITTING = ".committing"  # names the generation that is whole and not yet served
 _ID = re.compile(r"\d{6,}-[0-9a-f]{8}")
@@ -74,6 +77,10 @@ class Manifest:
         facts = asdict(self)
         facts["sha256"] = hashlib.sha256(_canonical(facts)).hexdigest()
         return _canonical(facts)
+
+    @property
+    def has_reader(self) -> bool:
+        return any(name.startswith(f"{READER}/") for name in self.files)
 
     @classmethod
     def read(cls, path: Path) -> "Manifest":
@@ -185,12 +192,12 @@ class IndexFolder:
         self._compare(folder, manifest, found, manifest.files, names)
         return manifest
 
-    def verify_part(self, generation_id: str, part: str) -> Manifest:
-        """Compares the files of one folder of a generation, all by their content, where the others may well
-        not be there. Raises DamagedError as `verify` does."""
+    def verify_models(self, generation_id: str) -> Manifest:
+        """Compares the files of a generation's encoder and reader, all by their content, where the others may
+        well not be there. Raises DamagedError as `verify` does."""
         folder = self.generation(generation_id)
         manifest = self.manifest(generation_id)
-        within = f"{part}/"
+        within = (f"{ENCODER}/", f"{READER}/")
         found = {name: path for name, path in _files(folder) if name.startswith(within)}
         wanted = [name for name in manifest.files if name.startswith(within)]
         self._compare(folder, manifest, found, wanted, None)

@@ -8,6 +8,7 @@ generation.
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self, TypeVar
 
@@ -16,7 +17,7 @@ import numpy.typing as npt
 
 from indexer.encoder import Encoder
 from indexer.errors import NoIndexError
-from indexer.folder import Manifest
+from indexer.folder import ENCODER, READER, Manifest
 from indexer.models import (
     EVERYTHING,
     Article,
@@ -31,6 +32,7 @@ from indexer.models import (
     Version,
 )
 from indexer.quotes import Called, Quotation
+from indexer.reader import Reader
 
 
 class Mentioned(NamedTuple):
@@ -168,6 +170,34 @@ class Tokens(Protocol):
         """MaxSim in [-1, 1]: how well each of the question's tokens is met, on average; (len(rows),)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The networks that a generation carries, wherever it is kept; `reader` is None where it has none."""
+
+    encoder: Encoder
+    reader: Reader | None = None
+
+    @classmethod
+    def open(cls, folder: Path, manifest: Manifest, loaded: "Models | None", cores: int) -> "Models":
+        """Those of a generation's folder, to run on so many `cores`, 0 meaning all. Of those that are
+        `loaded` the very ones that are stored there are taken. Raises DamagedError where one is none."""
+        encoder = Encoder(folder / ENCODER, streams=1, threads=cores)
+        if loaded and loaded.encoder.facts == encoder.facts:
+            encoder = loaded.encoder
+        if not manifest.has_reader:
+            return cls(encoder)
+        reader = Reader(folder / READER, threads=cores)
+        if loaded and loaded.reader and loaded.reader.facts == reader.facts:
+            reader = loaded.reader
+        return cls(encoder, reader)
+
+    def load(self) -> None:
+        """Has the first question not wait for what it would else wait for."""
+        self.encoder.load()
+        if self.reader:
+            self.reader.load()
+
+
 class Generation(Protocol):
     """An index as it stood when it was built. Threads may share it; it is there until it is closed."""
 
@@ -178,7 +208,14 @@ class Generation(Protocol):
     def manifest(self) -> Manifest: ...
 
     @property
+    def models(self) -> Models: ...
+
+    @property
     def encoder(self) -> Encoder: ...
+
+    @property
+    def reader(self) -> Reader | None:
+        """None where the settings gave none."""
 
     @property
     def corpus(self) -> Corpus: ...
@@ -229,17 +266,17 @@ class Index(Protocol[Opened_co]):
     def candidates(self) -> list[str]:
         """What may be served, best first. Raises NoIndexError where there is nothing."""
 
-    def open(self, generation_id: str, *, encoder: Encoder | None = None) -> Opened_co:
+    def open(self, generation_id: str, *, loaded: Models | None = None) -> Opened_co:
         """A generation, looked through first. Raises DamagedError or NoIndexError, naming what is wrong.
 
-        `encoder`: one already loaded, taken where it is the very one that the generation has.
+        `loaded`: models already there, taken where they are the very ones that the generation has.
         """
 
     def open_best(
         self,
         warn: Callable[[str], None],
         *,
-        encoder: Encoder | None = None,
+        loaded: Models | None = None,
         known_damaged: Collection[str] = (),
     ) -> Opened_co:
         """The current generation; where that is damaged, the best one that is whole.
@@ -251,7 +288,7 @@ class Index(Protocol[Opened_co]):
             if candidate in known_damaged:
                 continue
             try:
-                return self.open(candidate, encoder=encoder)
+                return self.open(candidate, loaded=loaded)
             except NoIndexError as error:
                 warn(f"generation {candidate} is refused: {error}")
                 refused = refused or error

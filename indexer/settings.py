@@ -29,6 +29,14 @@ class IndexSettings(BaseSettings):
             description="bits a dimension for the vectors of single tokens; 0 keeps none, and ranks without"
         ),
     ] = 2
+    reader: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="what reads passages for the words that answer: none, bundled, or a "
+            "question-answering model, a hub name or a folder",
+        ),
+    ] = "bundled"
     columns: Annotated[
         dict[ArticleField, str],
         Field(description="what the fields of an article are called in your tables and JSON"),

@@ -19,6 +19,7 @@ from indexer.encoder import can_export, locate
 from indexer.errors import DamagedError, DatelineError, UsageError
 from indexer.folder import IndexFolder, Manifest
 from indexer.local.generation import LocalIndex
+from indexer.reader import NONE, Reader
 from service.listening import listening_socket
 from service.opening import indexes
 from service.settings import Settings
@@ -51,7 +52,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     for path in settings.folders().values():
         # What serves from Milvus may have a copy of a few files alone.
         if not settings.milvus_uri or IndexFolder(path).current():
-            yield from _index(IndexFolder(path))
+            yield from _index(IndexFolder(path), settings)
     yield from _milvus(settings)
     yield _model(settings)
     yield from _extras(settings)
@@ -61,16 +62,17 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield _open_files()
 
 
-def _index(folder: IndexFolder) -> Iterator[Finding]:
+def _index(folder: IndexFolder, settings: Settings) -> Iterator[Finding]:
     refused: list[str] = []
     size = 0
     try:
         with LocalIndex(folder).open_best(refused.append) as generation:
-            generation.encoder.load()
+            generation.models.load()
             articles, facts = generation.manifest.counts["articles"], generation.encoder.facts
             served = f"serves {generation.id}, {articles} articles"
             yield Finding("index", not refused, "; ".join([*refused, served]))
             yield Finding("encoder", True, f"{facts.model} by {facts.runtime}, {facts.dimension} dimensions")
+            yield from _reader(generation.reader, settings.reader)
             yield from _clock(generation.manifest)
             size = sum(one["bytes"] for one in generation.manifest.files.values())
     except DatelineError as error:
@@ -192,6 +194,19 @@ def _clock(manifest: Manifest) -> Iterator[Finding]:
         )
 
 
+def _reader(reader: Reader | None, wanted: str) -> Iterator[Finding]:
+    """The one that the index carries, and whether it is the one that is set."""
+    carried = reader.facts.model if reader else NONE
+    if wanted not in {NONE, carried}:
+        yield Finding(
+            "reader",
+            False,
+            f"reader is {wanted}, and the index was built with {carried}; run: dateline index build PATH…",
+        )
+    elif reader:
+        yield Finding("reader", True, carried)
+
+
 def _model(settings: Settings) -> Finding:
     if not can_export():
         remedy = "pip install 'dateline[build]'"
@@ -214,10 +229,6 @@ def _extras(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 "extras", False, f"{asked} is set; run: pip install 'dateline[{extra}]', or unset it"
             )
-    if settings.reader and not settings.reader.is_dir():
-        yield Finding(
-            "reader", False, f"{settings.reader}: no such folder; mend the setting reader, or unset it"
-        )
 
 
 def _installed(package: str) -> bool:

@@ -1,7 +1,7 @@
 """The gate: a quote leaves only if the stored article holds it, letter for letter, at its place."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from indexer.generation import Corpus
@@ -13,12 +13,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A claim that an article says `text` at `place` (code points of the article's text)."""
+    """A claim that an article says `text` at `place` (code points of the article's text). `answer` are the
+    words of it that answer, where a reader found such."""
 
     article_id: str
     passage_id: str
     place: Span
     text: str
+    answer: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,13 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """An answer's text, of which every statement is proven; empty where none was."""
+    """An answer's text, of which every statement is proven; empty where none was. `answers` are the words of
+    it that a reader takes for the answer."""
 
     text: str = ""
     citations: tuple[Citation, ...] = ()
     sources: tuple[Article, ...] = ()
+    answers: tuple[Span, ...] = ()
 
 
 NOTHING_YET = Proof()
@@ -69,6 +73,7 @@ def prove(corpus: Corpus, statements: Iterable[Statement], onto: Proof = NOTHING
     A statement stands with all its quotes: each is where it says, and its words are in the statement.
     """
     text = onto.text
+    answers = list(onto.answers)
     citations = list(onto.citations)
     sources = {article.id: article for article in onto.sources}
     for statement in statements:
@@ -76,7 +81,9 @@ def prove(corpus: Corpus, statements: Iterable[Statement], onto: Proof = NOTHING
         held = [article for article in holders if article]
         if len(held) < len(holders) or not (held or statement.unproven) or not _says(statement):
             continue
-        text += ("\n\n" if text else "") + statement.text
+        text += "\n\n" if text else ""
+        answers += _answers(statement, len(text))
+        text += statement.text
         if statement.unproven:
             text += f" {_UNPROVEN}"
         markers: dict[str, tuple[int, Span]] = {}
@@ -88,7 +95,16 @@ def prove(corpus: Corpus, statements: Iterable[Statement], onto: Proof = NOTHING
                 text += f" {marker}"
                 markers[article.id] = number, Span(len(text) - len(marker), len(text))
             citations.append(Citation(*markers[article.id], quote))
-    return Proof(text, tuple(citations), tuple(sources.values()))
+    return Proof(text, tuple(citations), tuple(sources.values()), tuple(answers))
+
+
+def _answers(statement: Statement, start: int) -> Iterator[Span]:
+    """The words that answer in a statement that is a quote as it stands and begins at `start`."""
+    for quote in statement.quotes:
+        if quote.answer and quote.text == statement.text:
+            first, end = (at - quote.place.start for at in quote.answer)
+            if 0 <= first < end <= len(quote.text):
+                yield Span(start + first, start + end)
 
 
 def normalised(text: str) -> str:

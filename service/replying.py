@@ -9,7 +9,6 @@ from functools import partial
 
 from indexer.errors import UsageError
 from indexer.generation import Generation
-from indexer.reader import Reader
 from service.admission import step_aside
 from service.answering import Answer, answer
 from service.asking import Asked, Understood, understand
@@ -41,7 +40,6 @@ class Answerer:
         """Loads the models that the settings name. Raises UsageError where one is not to be had."""
         self.rescoring = rescoring_by(settings)
         self._min_confidence = settings.min_confidence
-        self._reader = Reader(settings.reader) if settings.reader else None
         self._model = _language_model(settings)
         self._marks = settings.llm_unproven == "marked"
 
@@ -104,7 +102,12 @@ class Answerer:
 
     def _quoted(self, generation: Generation, asked: Asked) -> Reply:
         understood = understand(generation, asked)
-        found = answer(generation, understood.query, min_confidence=self._min_confidence, reader=self._reader)
+        found = answer(
+            generation,
+            understood.query,
+            min_confidence=self._min_confidence,
+            reader=generation.reader,
+        )
         return Reply(understood, found)
 
 

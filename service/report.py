@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from indexer.build import Recipe
 from indexer.errors import UsageError
 from indexer.generation import Generation
 from indexer.progress import Plain
-from indexer.reader import Reader
+from indexer.reader import NONE
 from service import evaluation
 from service.reranking import rescoring_by
 from service.retrieval import Rescoring, SearchQuery
@@ -75,19 +76,28 @@ def print_answers(
     """Prints how good answers are on each collection."""
     rows = []
     query = SearchQuery("", rescoring=rescoring_by(settings))
-    reader = Reader(settings.reader) if settings.reader else None
     for path in collections:
         judged = evaluation.sampled(evaluation.read_judged(path, work), limit)
-        with _measured(settings, judged, index, work) as generation:
-            tried = evaluation.try_answers(generation, judged.questions, query, reader=reader)
         rest = None
-        if all(question.answers for question in judged.questions) and judged.qrels and not index:
-            rest = evaluation.without_answers(judged, work, _recipe(settings), Plain(sys.stderr))
-        if rest:
-            with rest:
-                tried += evaluation.try_answers(rest, judged.questions, query, reader=reader, silent=True)
-        answered = evaluation.summed_up(tried, threshold=settings.min_confidence)
-        rows.append({"collection": judged.name, "threshold": settings.min_confidence, **asdict(answered)})
+        with ExitStack() as opened_now:
+            generation = opened_now.enter_context(_measured(settings, judged, index, work))
+            if all(question.answers for question in judged.questions) and judged.qrels and not index:
+                rest = evaluation.without_answers(judged, work, _recipe(settings), Plain(sys.stderr))
+                opened_now.enter_context(rest or nullcontext())
+            # One that the index carries is measured beside doing without.
+            for reader in dict.fromkeys([generation.reader, None]):
+                tried = evaluation.try_answers(generation, judged.questions, query, reader=reader)
+                if rest:
+                    tried += evaluation.try_answers(rest, judged.questions, query, reader=reader, silent=True)
+                answered = evaluation.summed_up(tried, threshold=settings.min_confidence)
+                rows.append(
+                    {
+                        "collection": judged.name,
+                        "reader": reader.facts.model if reader else NONE,
+                        "threshold": settings.min_confidence,
+                        **asdict(answered),
+                    }
+                )
     _print_rows(rows, as_json=as_json, upright=True)
 
 

@@ -10,9 +10,8 @@ from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
-from indexer.encoder import Encoder
 from indexer.errors import DatelineError, NoIndexError, NotFoundError, UnreachableError
-from indexer.generation import Generation, Index
+from indexer.generation import Generation, Index, Models
 from service.retrieval import SearchQuery, search
 
 log = logging.getLogger(__name__)
@@ -97,14 +96,14 @@ class Served:
         return self._tenancy is not None
 
     @property
-    def encoder(self) -> Encoder | None:
-        """The encoder of what is served, so that another collection need not load the same again."""
-        return self._tenancy.generation.encoder if self._tenancy else None
+    def models(self) -> Models | None:
+        """The models of what is served, so that another collection need not load the same again."""
+        return self._tenancy.generation.models if self._tenancy else None
 
-    def refresh(self, encoder: Encoder | None = None) -> None:
+    def refresh(self, loaded: Models | None = None) -> None:
         """Serves what CURRENT names, if that changed and is whole; otherwise what was served stays.
 
-        `encoder`: one already loaded, taken where it is the very one that the generation has.
+        `loaded`: models already there, taken where they are the very ones that the generation has.
         """
         with self._refreshing:
             try:
@@ -125,7 +124,7 @@ class Served:
             if serving and named in {None, serving.id}:
                 return
             try:
-                generation = self._open(named, serving, serving.encoder if serving else encoder)
+                generation = self._open(named, serving, serving.models if serving else loaded)
             except OSError:
                 self._looked = None  # a disk may fail for a moment: it is looked at again
                 raise
@@ -160,7 +159,7 @@ class Served:
                 self.refusal = str(error)
                 self._damaged.add(serving.id)
                 try:
-                    other = self._open(None, None, serving.encoder)
+                    other = self._open(None, None, serving.models)
                 except DatelineError:
                     self.close()
                 else:
@@ -172,14 +171,15 @@ class Served:
                 self._retire(self._tenancy)
             self._tenancy = None
 
-    def _open(self, named: str | None, serving: Generation | None, encoder: Encoder | None) -> Generation:
+    def _open(self, named: str | None, serving: Generation | None, loaded: Models | None) -> Generation:
         """Opened, verified and tried out: what cannot serve is refused, and the first user does not wait."""
         if named is None or serving is None:
-            generation = self._index.open_best(self._refused, encoder=encoder, known_damaged=self._damaged)
+            generation = self._index.open_best(self._refused, loaded=loaded, known_damaged=self._damaged)
         else:
-            generation = self._index.open(named, encoder=encoder)
+            generation = self._index.open(named, loaded=loaded)
         try:
             search(generation, SearchQuery("news", limit=1))
+            generation.models.load()
         except BaseException:
             generation.close()
             raise
@@ -244,7 +244,7 @@ class Collections:
         """Serves what each index's CURRENT names, where that changed and is whole."""
         for name, served in self._served.items():
             try:
-                served.refresh(next((one.encoder for one in self._served.values() if one.encoder), None))
+                served.refresh(next((one.models for one in self._served.values() if one.models), None))
             except Exception:  # a bug or a failing disk must end neither the watch nor what is served
                 log.exception("looking for a new generation of %s failed", name)
 

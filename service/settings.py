@@ -131,10 +131,6 @@ class Settings(IndexSettings):
         Literal["removed", "marked"],
         Field(description="what becomes of its sentences that no quote bears out"),
     ] = "removed"
-    reader: Annotated[
-        Path | None,
-        Field(description="folder of a reader that helps to choose sentences (training/README.md)"),
-    ] = None
     min_confidence: Annotated[
         float, Field(ge=0, le=1, description="an answer below it becomes no_answer")
     ] = 0.82

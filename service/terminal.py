@@ -150,7 +150,10 @@ def _print_understood(understood: Understood) -> None:
 
 
 def _print_answer(stdout: Console, generation: Generation, found: Answer) -> None:
-    stdout.print(Text(found.text))
+    text = Text(found.text)
+    for span in found.proof.answers:
+        text.stylize("bold", *span)
+    stdout.print(text)
     if found.status == "no_answer":
         for hit in found.nearest:
             stdout.print(Text.assemble("\nnearest: ", (hit.article.title, "bold"), _facts(hit.article)))

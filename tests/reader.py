@@ -7,7 +7,8 @@ import openvino as ov
 from openvino import opset13 as opset
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from indexer.reader import ANSWERABLE, GRAPH, IDS, MASK, SPANS, TOKENIZER, TYPES, Fit
+from indexer.reader import Facts, Fit
+from indexer.reader.facts import ANSWERABLE, GRAPH, IDS, MASK, SPANS, TOKENIZER, TYPES
 
 _WORDS = "[PAD] [CLS] [SEP] [UNK] who where here or there".split()
 _HERE = _WORDS.index("here")
@@ -22,6 +23,7 @@ def write_reader(folder: Path) -> Path:
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
         special_tokens=[("[CLS]", 1), ("[SEP]", 2)],
     )
+    folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / TOKENIZER))
     inputs = {name: opset.parameter([-1, -1], np.int64, name) for name in (IDS, MASK, TYPES)}
     is_here = opset.convert(opset.equal(inputs[IDS], opset.constant(_HERE, np.int64)), "f32")
@@ -38,5 +40,5 @@ def write_reader(folder: Path) -> Path:
     for node, name in zip(model.inputs, inputs, strict=True):
         node.get_tensor().set_names({name})
     ov.save_model(model, folder / GRAPH)
-    Fit(by_head=1.0, by_score=0.0, bias=-2.0).write(folder)
+    Facts("here", "made for tests", fit=Fit(by_head=1.0, by_score=0.0, bias=-2.0)).write(folder)
     return folder

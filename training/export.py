@@ -8,8 +8,9 @@ what they do not answer, where a file has such, and with the questions as they a
 """
 
 import argparse
+import hashlib
 import shutil
-from math import log
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -21,7 +22,8 @@ from model import ReaderNetwork, load_network
 from reader import add_data_arguments, default_model
 from torch import nn
 
-from indexer.reader import ANSWERABLE, GRAPH, IDS, MASK, SPANS, TOKENIZER, TYPES, Fit, Reader
+from indexer.reader import Facts, Fit, Reader
+from indexer.reader.facts import ANSWERABLE, FACTS, GRAPH, IDS, MASK, SPANS, TOKENIZER, TYPES, WEIGHTS
 
 
 class _Outputs(nn.Module):
@@ -39,7 +41,7 @@ class _Outputs(nn.Module):
 
 
 def export(trained: Path, out: Path, weights: str) -> None:
-    out.mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True)
     ones = torch.ones((2, 16), dtype=torch.long)
     example = {IDS: 1000 * ones, MASK: ones, TYPES: ones}
     with torch.no_grad():
@@ -58,10 +60,10 @@ def fit(reader: Reader, examples: list[Example]) -> Fit:
     """Logistic regression by Newton's method over the network's two scores; a slight ridge. Pairs with and
     without an answer weigh alike.
 
-    `reader` has the neutral fit, whose probability's logit is the head's.
+    `reader` has the fit by the head alone, so that the odds are the head's.
     """
     readings = [reader.read(one.question, [one.passage])[0] for one in examples]
-    features = np.array([(log(r.answerable / (1 - r.answerable)), r.score, 1.0) for r in readings])
+    features = np.array([(reading.odds, reading.score, 1.0) for reading in readings])
     is_answered = np.array([bool(one.answers) for one in examples])
     weights = np.where(is_answered, 0.5 / is_answered.mean(), 0.5 / (1 - is_answered.mean()))
     fitted = np.zeros(3)
@@ -88,7 +90,9 @@ def main() -> None:
     add_data_arguments(parser)
     arguments = parser.parse_args()
     export(arguments.trained, arguments.out, arguments.weights)
-    Fit().write(arguments.out)
+    digest = hashlib.sha256((arguments.out / WEIGHTS).read_bytes()).hexdigest()
+    facts = Facts(arguments.out.name, digest, fit=Fit(by_head=1.0, by_score=0.0))
+    facts.write(arguments.out)
     paragraphs = load(arguments.data, arguments.more, arguments.opinions)
     learned = [one for one in paragraphs if not is_held_out(one)]
     maker = Maker(
@@ -98,7 +102,9 @@ def main() -> None:
         arguments.repeats,
     )
     examples = examples_to_fit(maker, [one for one in paragraphs if is_held_out(one)])
-    fit(Reader(arguments.out), examples).write(arguments.out)
+    fitted = fit(Reader(arguments.out), examples)
+    (arguments.out / FACTS).unlink()
+    replace(facts, fit=fitted).write(arguments.out)
 
 
 if __name__ == "__main__":

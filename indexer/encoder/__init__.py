@@ -1,7 +1,7 @@
 """Text to vectors: the model exported once at build time, then run from its own folder."""
 
 from indexer.encoder.encoder import Encoder, read_tokenizer
-from indexer.encoder.export import can_export, export, export_apart, fingerprint, locate
+from indexer.encoder.export import can_export, export, fingerprint, locate
 from indexer.encoder.facts import Facts
 
 __all__ = [
@@ -9,7 +9,6 @@ __all__ = [
     "Facts",
     "can_export",
     "export",
-    "export_apart",
     "fingerprint",
     "locate",
     "read_tokenizer",

@@ -1,9 +1,6 @@
 """A sentence-transformers model, found and turned into the folder that an index carries."""
 
 import hashlib
-import json
-import subprocess
-import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +14,7 @@ from indexer import storage
 from indexer.encoder.encoder import Encoder
 from indexer.encoder.facts import TOKENIZER, Facts
 from indexer.encoder.fallback import MODEL
-from indexer.errors import DatelineError, EncoderError, StorageError
+from indexer.errors import EncoderError, StorageError
 from indexer.settings import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -36,9 +33,6 @@ _FORMAT = b"dateline encoder 2\n"  # goes into every fingerprint: a new export i
 _FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 _OTHER_FRAMEWORKS = ("onnx", "openvino")
 LEAST_COSINE = 0.999
-# How the other process says what.
-_WARNING = "warning: "
-_FAILED: dict[str, type[DatelineError]] = {"error: ": EncoderError, "not written: ": StorageError}
 _NO_LIMIT = 8192  # tokens, for models that name no limit of their own
 SAMPLES = (
     "Who said so?",
@@ -138,37 +132,6 @@ def export(model: str, source: Path, target: Path, warn: Callable[[str], None]) 
         facts = replace(facts, runtime="sentence-transformers", token_dimension=0, least_cosine=1.0)
         facts.write(target)
     return Facts.read(target)
-
-
-def export_apart(model: str, source: Path, target: Path, warn: Callable[[str], None]) -> None:
-    """`export` in a process of its own: torch takes 700 MB that would stay with this one.
-
-    Raises EncoderError and StorageError as `export` does, EncoderError where that process dies.
-    """
-    run = subprocess.run(  # noqa: S603  this very interpreter
-        [sys.executable, "-c", f"from {__name__} import _main; _main()", model, str(source), str(target)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    for line in run.stdout.splitlines():
-        if line.startswith(_WARNING):
-            warn(json.loads(line.removeprefix(_WARNING)))
-    if run.returncode:
-        last = (run.stderr.strip().splitlines() or [f"it ended with code {run.returncode}"])[-1]
-        prefix = next((prefix for prefix in _FAILED if last.startswith(prefix)), "")
-        raise _FAILED.get(prefix, EncoderError)(last.removeprefix(prefix))
-
-
-def _main() -> None:
-    model, source, target = sys.argv[1:]
-    try:
-        export(model, Path(source), Path(target), lambda what: print(_WARNING + json.dumps(what)))  # noqa: T201
-    except (EncoderError, StorageError) as error:
-        prefix = next(prefix for prefix, kind in _FAILED.items() if isinstance(error, kind))
-        sys.exit(prefix + " ".join(str(error).split()))
 
 
 def load(source: Path) -> "SentenceTransformer":

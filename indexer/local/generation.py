@@ -5,10 +5,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from indexer.encoder import Encoder
 from indexer.errors import DamagedError
-from indexer.folder import ENCODER, IndexFolder
-from indexer.generation import Index
+from indexer.folder import ENCODER, READER, IndexFolder
+from indexer.generation import Index, Models
 from indexer.local.columns import Columns
 from indexer.local.corpus import Corpus
 from indexer.local.fulltext import FullTextIndex
@@ -19,7 +18,7 @@ from indexer.models import EVERYTHING, Filters, Rows, Scores, Vector, Vectors
 CORPUS, COLUMNS, FULLTEXT = "corpus.sqlite", "columns", "fulltext"
 VECTORS, TOKENS = "vectors", "tokens"
 # What is added to as it is: folders of files that are never changed.
-GROWING = (VECTORS, TOKENS, FULLTEXT, ENCODER)
+GROWING = (VECTORS, TOKENS, FULLTEXT, ENCODER, READER)
 REPORT = "report.jsonl"
 _AT_ONCE = 1 << 29  # bytes compared with their checksums before a generation is served: half a second
 
@@ -48,12 +47,12 @@ class LocalGeneration:
     """
 
     def __init__(
-        self, index: IndexFolder, generation_id: str, *, encoder: Encoder | None = None, cores: int = 0
+        self, index: IndexFolder, generation_id: str, *, loaded: Models | None = None, cores: int = 0
     ) -> None:
         """Checks its files first. Raises DamagedError or NoIndexError, naming what is wrong.
 
-        `encoder`: one already loaded, taken where it is the very one that is stored here; else it runs on so
-        many `cores`, 0 meaning all.
+        `loaded`: models already there, taken where they are the very ones that are stored here; others run on
+        so many `cores`, 0 meaning all.
         """
         with ExitStack() as opened:
             self.path: Path = opened.enter_context(index.lease(generation_id))
@@ -65,8 +64,8 @@ class LocalGeneration:
             opened.callback(self.corpus.close)
             vectors = VectorIndex.open(self.path / VECTORS)
             self.fulltext = FullTextIndex(self.path / FULLTEXT)
-            stored = Encoder(self.path / ENCODER, streams=1, threads=cores)
-            self.encoder = encoder if encoder and encoder.facts == stored.facts else stored
+            self.models = Models.open(self.path, self.manifest, loaded, cores)
+            self.encoder, self.reader = self.models.encoder, self.models.reader
             self.tokens = self._token_vectors()
             self.columns = Columns(self.path / COLUMNS)
             self.vectors = FilteredVectors(vectors, self.columns)
@@ -125,7 +124,7 @@ class LocalIndex(Index[LocalGeneration]):
     """The generations of a folder on this machine."""
 
     def __init__(self, folder: IndexFolder, *, cores: int = 0) -> None:
-        """`cores`: on how many the encoders run; 0 means all."""
+        """`cores`: on how many the models run; 0 means all."""
         self._folder = folder
         self._cores = cores
 
@@ -142,9 +141,9 @@ class LocalIndex(Index[LocalGeneration]):
         """The current generation, then earlier ones, then later."""
         return self._folder.candidates()
 
-    def open(self, generation_id: str, *, encoder: Encoder | None = None) -> LocalGeneration:
+    def open(self, generation_id: str, *, loaded: Models | None = None) -> LocalGeneration:
         """As for any index."""
-        return LocalGeneration(self._folder, generation_id, encoder=encoder, cores=self._cores)
+        return LocalGeneration(self._folder, generation_id, loaded=loaded, cores=self._cores)
 
     def roll_back(self, generation_id: str | None, command: str) -> str:
         """As for any index."""

@@ -1,7 +1,7 @@
 """A generation in Milvus, opened for reading, and the alias that says which is served.
 
 Of the index folder, which other machines share or have a copy of, it takes a generation's manifest, its
-encoder, and its words (published/ID.words); everything else comes from Milvus.
+models, and its words (published/ID.words); everything else comes from Milvus.
 """
 
 from collections.abc import Mapping
@@ -9,10 +9,9 @@ from contextlib import ExitStack, closing
 from types import TracebackType
 from typing import Self
 
-from indexer.encoder import Encoder
 from indexer.errors import DamagedError, NoIndexError, UsageError
-from indexer.folder import ENCODER, IndexFolder, best_first
-from indexer.generation import Index
+from indexer.folder import IndexFolder, best_first
+from indexer.generation import Index, Models
 from indexer.milvus import schema
 from indexer.milvus.connection import Connection
 from indexer.milvus.corpus import Corpus
@@ -32,24 +31,24 @@ class MilvusGeneration:
         alias: str,
         generation_id: str,
         *,
-        encoder: Encoder | None = None,
+        loaded: Models | None = None,
         cores: int = 0,
     ) -> None:
         """Raises DamagedError or NoIndexError where a part of it is missing, here or in Milvus.
 
-        `encoder`: one already loaded, taken where it is the very one that is stored here; else it runs on so
-        many `cores`, 0 meaning all.
+        `loaded`: models already there, taken where they are the very ones that are stored here; others run on
+        so many `cores`, 0 meaning all.
         """
         if generation_id not in folder.published():
             raise NoIndexError(
                 f"{folder.path}: has no manifest and words of generation {generation_id}, which Milvus "
-                f"has; copy them and its encoder from where it was built, the words last, or {_PUBLISH}"
+                f"has; copy them and its models from where it was built, the words last, or {_PUBLISH}"
             )
         with ExitStack() as opened:
             path = opened.enter_context(folder.lease(generation_id))
-            self.manifest = folder.verify_part(generation_id, ENCODER)
-            stored = Encoder(path / ENCODER, streams=1, threads=cores)
-            self.encoder = encoder if encoder and encoder.facts == stored.facts else stored
+            self.manifest = folder.verify_models(generation_id)
+            self.models = Models.open(path, self.manifest, loaded, cores)
+            self.encoder, self.reader = self.models.encoder, self.models.reader
             words = Words(folder.words(generation_id))
             opened.callback(words.close)
             passages, articles = schema.collections_of(alias, generation_id)
@@ -122,7 +121,7 @@ class MilvusIndex(Index[MilvusGeneration]):
     def __init__(
         self, folder: IndexFolder, connection: Connection, collection: str, *, cores: int = 0
     ) -> None:
-        """`collection`: the name under which it is served. `cores`: on how many the encoders run; 0 means
+        """`collection`: the name under which it is served. `cores`: on how many the models run; 0 means
         all."""
         self._folder = folder
         self._connection = connection
@@ -150,14 +149,14 @@ class MilvusIndex(Index[MilvusGeneration]):
             raise NoIndexError(f"{self}: nothing is published; run: dateline index build PATH…")
         return best_first(ids, current)
 
-    def open(self, generation_id: str, *, encoder: Encoder | None = None) -> MilvusGeneration:
+    def open(self, generation_id: str, *, loaded: Models | None = None) -> MilvusGeneration:
         """As for any index."""
         return MilvusGeneration(
             self._folder,
             self._connection,
             self._alias,
             generation_id,
-            encoder=encoder,
+            loaded=loaded,
             cores=self._cores,
         )
 

@@ -14,7 +14,9 @@ def collection_of(request: Request, model: str) -> str:
     Raises NotFoundError for anything else, NoIndexError while no encoder is known yet.
     """
     collections = state(request).collections
-    encoders = {name: encoder.facts.model for name in collections if (encoder := collections[name].encoder)}
+    encoders = {
+        name: models.encoder.facts.model for name in collections if (models := collections[name].models)
+    }
     for name, own in encoders.items():
         if model in {own, own.rpartition("/")[2]}:
             return name

@@ -469,14 +469,16 @@ class TimingsOut(BaseModel):
 
 
 class AnswerOut(BaseModel):
-    """With `no_answer` the nearest passages stand in `nearest`; no claim is made of them. `model` is who
-    chose the words: "extractive", or the language model; `degraded` tells that this one failed on the way."""
+    """With `no_answer` the nearest passages stand in `nearest`; no claim is made of them. `answer_spans` are
+    the words of `answer`, in code points, that a reader takes for what was asked. `model` is who chose the
+    words: "extractive", or the language model; `degraded` tells that this one failed on the way."""
 
     id: str
     query: str
     interpreted: InterpretedOut
     status: Literal["answered", "no_answer"]
     answer: str
+    answer_spans: list[SpanOut]
     confidence: float
     citations: list[CitationOut]
     sources: list[SourceOut]
@@ -495,6 +497,7 @@ class AnswerOut(BaseModel):
             interpreted=InterpretedOut.from_understood(understood),
             status=answer.status,
             answer=answer.text,
+            answer_spans=[SpanOut(start=one.start, end=one.end) for one in answer.proof.answers],
             confidence=round(answer.confidence, 4),
             citations=[
                 CitationOut.from_citation(citation, answer.proof.sources[citation.number - 1])

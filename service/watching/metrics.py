@@ -54,7 +54,7 @@ class _Collector:
             _add(latencies, route, record.timing)
         stages = HistogramMetricFamily(
             "dateline_stage_seconds",
-            "Times of the parts of a question: encode, search, rescore, answer, llm.",
+            "Times of the parts of a question: encode, search, rescore, read (within answer), answer, llm.",
             labels=["stage"],
         )
         for stage, timing in self._recorder.stages().items():

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 TIMES_KEPT = 500  # of a route, by each worker
 STATUSES = ("2xx", "3xx", "4xx", "5xx", "left")  # left: the client went away before there was one
-STAGES = ("encode", "search", "rescore", "answer", "llm")
+STAGES = ("encode", "search", "rescore", "read", "answer", "llm")
 COUNTS = ("answered", "no_answer", "degraded", "quotes_dropped", "refused", "late")
 # Upper bounds in seconds; what took longer is counted behind them.
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

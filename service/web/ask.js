@@ -12,8 +12,9 @@ const COPIED_MS = 2000;
 
 const counted = (number, one) => `${number.toLocaleString("en-GB")} ${one}${number === 1 ? "" : "s"}`;
 
-// The statements of an answer, each a list of texts and of the citations that share a marker.
-function statements({ answer, citations }) {
+// The statements of an answer, each a list of texts, some of them strong, and of the citations that share a
+// marker.
+function statements({ answer, answer_spans, citations }) {
   const points = new CodePoints(answer);
   const found = [[]];
   const say = (text) => {
@@ -22,12 +23,20 @@ function statements({ answer, citations }) {
     for (const one of more) found.push(one ? [one] : []);
   };
   let at = 0;
+  const sayUntil = (place) => {
+    for (const { start, end } of answer_spans.filter((one) => one.start >= at && one.end <= place)) {
+      say(points.slice(at, start));
+      found.at(-1).push(html`<strong>${points.slice(start, end)}</strong>`);
+      at = end;
+    }
+    say(points.slice(at, place));
+  };
   for (const [start, shared] of Map.groupBy(citations, (one) => one.start)) {
-    say(points.slice(at, start));
+    sayUntil(start);
     found.at(-1).push(shared);
     at = shared[0].end;
   }
-  say(points.slice(at));
+  sayUntil(points.length);
   return found.filter((pieces) => pieces.length);
 }
 
@@ -37,14 +46,14 @@ function Statement({ pieces, sources, collection }) {
   const shown = unproven ? [...pieces.slice(0, -1), last.slice(0, -UNPROVEN.length)] : pieces;
   return html`<div class=${`statement ${unproven ? "unproven" : ""}`} dir="auto">
     ${shown.map((piece, index) =>
-      typeof piece === "string"
-        ? piece
-        : html`<${Chip}
+      Array.isArray(piece)
+        ? html`<${Chip}
             key=${index}
             citations=${piece}
             source=${sources.find((one) => one.number === piece[0].number)}
             collection=${collection}
-          />`,
+          />`
+        : piece,
     )}
     ${unproven && html` <span class="label" dir="ltr">not in the articles</span>`}
   </div>`;

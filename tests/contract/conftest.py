@@ -135,7 +135,7 @@ def kept(request: pytest.FixtureRequest, backend: Backend) -> Iterator[Kept]:
     backend.publish(folder, name)
     with (
         LocalIndex(IndexFolder(folder)).open_best(pytest.fail) as local,
-        index_of(backend, folder, name).open_best(pytest.fail, encoder=local.encoder) as generation,
+        index_of(backend, folder, name).open_best(pytest.fail, loaded=local.models) as generation,
     ):
         yield Kept(request.param, generation, local, backend.words)
 

@@ -33,7 +33,7 @@ def test_it_ranks_as_well_as_the_folder(milvus: Milvus, tell: Tell) -> None:
     with index_of(judged, WORK, Recipe(DEFAULT_MODEL, 200, 2, ()), Plain(sys.stderr)) as local:
         milvus.publish(IndexFolder(WORK / COLLECTION).path, name)
         with backends.index_of(milvus, WORK / COLLECTION, name).open_best(
-            pytest.fail, encoder=local.encoder
+            pytest.fail, loaded=local.models
         ) as generation:
             assert generation.id == local.id
             for mode in modes:

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 import pytest
 
-from indexer.encoder import Encoder
 from indexer.errors import NoIndexError
 from indexer.folder import IndexFolder
-from indexer.generation import Generation, Index
+from indexer.generation import Generation, Index, Models
+from indexer.local.generation import LocalGeneration
 from indexer.milvus import schema
 from indexer.milvus.connection import Connection
 from indexer.publishing import Publisher
@@ -28,12 +28,12 @@ T = TypeVar("T")
 @dataclass
 class Editions:
     """An index that is built anew, edition by edition; `published` are their generations, oldest first;
-    `encoder` is what all of them have."""
+    `models` are what all of them have."""
 
     backend: Backend
     folder: Path
     name: str
-    encoder: Encoder
+    models: Models
     published: list[str]
 
     def index(self) -> Index[Generation]:
@@ -72,9 +72,9 @@ def dense(query: SearchQuery) -> SearchQuery:
 
 
 @pytest.fixture
-def editions(backend: Backend, editions_folder: Path, encoder: Encoder) -> Editions:
+def editions(backend: Backend, editions_folder: Path, generation: LocalGeneration) -> Editions:
     """The first edition, published."""
-    made = Editions(backend, editions_folder, unique(f"editions-{next(COUNT)}"), encoder, [])
+    made = Editions(backend, editions_folder, unique(f"editions-{next(COUNT)}"), generation.models, [])
     made.publish()
     return made
 
@@ -93,17 +93,17 @@ def test_what_is_published_is_served_at_once_and_whole(editions: Editions) -> No
     served = editions.publish()
     assert served.current() == editions.published[1]
     assert served.ids()[-2:] == editions.published
-    with served.open_best(pytest.fail, encoder=editions.encoder) as generation:
+    with served.open_best(pytest.fail, loaded=editions.models) as generation:
         assert editions.tells(generation, 1)
 
 
 def test_a_generation_that_is_read_stays_as_it_was_when_others_are_published_and_removed(
     editions: Editions,
 ) -> None:
-    with editions.index().open_best(pytest.fail, encoder=editions.encoder) as first:
+    with editions.index().open_best(pytest.fail, loaded=editions.models) as first:
         served = editions.publish()
-        with served.open_best(pytest.fail, encoder=first.encoder) as second:
-            assert second.encoder is first.encoder is editions.encoder
+        with served.open_best(pytest.fail, loaded=first.models) as second:
+            assert second.encoder is first.encoder is editions.models.encoder
             assert editions.tells(first, 0)
             assert editions.tells(second, 1)
             editions.publish()
@@ -115,11 +115,11 @@ def test_a_rollback_serves_the_one_before_again(editions: Editions) -> None:
     served = editions.publish()
     editions.index().roll_back(None, COMMAND)
     assert served.current() == editions.published[0]
-    with served.open_best(pytest.fail, encoder=editions.encoder) as generation:
+    with served.open_best(pytest.fail, loaded=editions.models) as generation:
         assert editions.tells(generation, 0)
     editions.index().roll_back(editions.published[1], COMMAND)
     assert served.current() == editions.published[1]
-    with served.open(editions.published[1], encoder=editions.encoder) as generation:
+    with served.open(editions.published[1], loaded=editions.models) as generation:
         assert editions.tells(generation, 1)
 
 
@@ -131,7 +131,7 @@ def test_what_is_removed_is_gone_and_what_is_served_is_not(editions: Editions) -
     assert served.current() == editions.published[-1]
     with pytest.raises(NoIndexError):
         served.open(editions.published[0])
-    with served.open_best(pytest.fail, encoder=editions.encoder) as generation:
+    with served.open_best(pytest.fail, loaded=editions.models) as generation:
         assert editions.tells(generation, 2)
 
 
@@ -139,7 +139,7 @@ def test_published_again_it_is_the_same(editions: Editions) -> None:
     assert editions.backend.publish(editions.folder, editions.name) == editions.published[0]
     served = editions.index()
     assert served.current() == editions.published[0]
-    with served.open_best(pytest.fail, encoder=editions.encoder) as generation:
+    with served.open_best(pytest.fail, loaded=editions.models) as generation:
         assert editions.tells(generation, 0)
 
 
@@ -148,9 +148,9 @@ def test_it_is_all_there_when_what_keeps_it_was_started_again(editions: Editions
     editions.backend.restart()
     served = editions.index()
     assert served.current() == editions.published[1]
-    with served.open_best(pytest.fail, encoder=editions.encoder) as generation:
+    with served.open_best(pytest.fail, loaded=editions.models) as generation:
         assert editions.tells(generation, 1)
-    with served.open(editions.published[0], encoder=editions.encoder) as generation:
+    with served.open(editions.published[0], loaded=editions.models) as generation:
         assert editions.tells(generation, 0)
 
 
@@ -189,14 +189,14 @@ def test_what_is_published_in_part_is_never_served_and_goes_on_where_it_was_cut_
             )
         except CutOffError:
             assert served.current() == editions.published[0]
-            with served.open_best(pytest.fail, encoder=editions.encoder) as generation:
+            with served.open_best(pytest.fail, loaded=editions.models) as generation:
                 assert editions.tells(generation, 0)
         else:
             break
         finally:
             connection.close()
     assert served.current() == editions.published[1]
-    with served.open_best(pytest.fail, encoder=editions.encoder) as generation:
+    with served.open_best(pytest.fail, loaded=editions.models) as generation:
         assert editions.tells(generation, 1)
     tell(f"cut off after none to {steps - 1} steps, the old one served each time")
     assert steps > 5
@@ -214,11 +214,11 @@ def test_what_has_lost_something_is_refused_and_made_whole_by_publishing_it_agai
 
     def falls_back() -> bool:
         refused.clear()
-        with served.open_best(refused.append, encoder=editions.encoder) as generation:
+        with served.open_best(refused.append, loaded=editions.models) as generation:
             return editions.tells(generation, 0)
 
     until(falls_back, within_s=60)
     assert "run: dateline index publish" in refused[0]
     milvus.publish(editions.folder, editions.name)
-    with served.open_best(pytest.fail, encoder=editions.encoder) as generation:
+    with served.open_best(pytest.fail, loaded=editions.models) as generation:
         assert editions.tells(generation, 1)

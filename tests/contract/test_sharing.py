@@ -39,7 +39,7 @@ def test_a_copy_serves_what_was_shared_last_whatever_is_published(milvus: Milvus
     share()
     with (
         index_of(milvus, shared, name).open_best(pytest.fail) as served,
-        LocalIndex(IndexFolder(index)).open_best(pytest.fail, encoder=served.encoder) as local,
+        LocalIndex(IndexFolder(index)).open_best(pytest.fail, loaded=served.models) as local,
     ):
         assert served.id == second
         found = [hit.passage.text for hit in search(served, query).hits]

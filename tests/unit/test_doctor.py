@@ -150,9 +150,6 @@ def test_extras_that_the_settings_need(tmp_path: Path, monkeypatch: pytest.Monke
     assert [sound for sound, _ in found] == [False] * 3
     for extra, (_, text) in zip(("llm", "build", "otel"), found, strict=True):
         assert f"pip install 'dateline[{extra}]'" in text
-    ((sound, text),) = told("reader", tmp_path, reader=tmp_path / "none")
-    assert not sound
-    assert "no such folder" in text
 
 
 def test_articles_that_are_not_there(tmp_path: Path) -> None:

@@ -80,7 +80,8 @@ def test_sentences_count_by_how_far_they_are_below_what_reads_best(
     query = SearchQuery("What did Dunmore say of the inquiry?")
     found = answer(generation, query, min_confidence=0.0)
     candidates = weigh(generation, query, found.read)
-    read = read_by(reader, query, candidates)
+    read, odds = read_by(reader, query, candidates)
+    assert odds == pytest.approx(2, abs=0.1)
     assert {one.place for one in read} == {one.place for one in candidates}
     assert [one.score for one in read] == sorted((one.score for one in read), reverse=True)
     best = [one for one in read if one.read == 0]
@@ -89,13 +90,17 @@ def test_sentences_count_by_how_far_they_are_below_what_reads_best(
     assert all(-1 <= one.read < 0 for one in read if not re.search(r"\bhere\b", one.text))
 
 
-def test_an_answer_with_a_reader_is_as_sure_and_as_verbatim(
+def test_the_words_that_answer_are_told_and_count_for_how_sure_the_answer_is(
     reader: Reader, generation: LocalGeneration
 ) -> None:
     query = SearchQuery("What did Dunmore say of the inquiry?")
     plain = answer(generation, query, min_confidence=0.0)
     read = answer(generation, query, min_confidence=0.0, reader=reader)
-    assert read.confidence == plain.confidence
+    assert plain.proof.answers == ()
+    assert read.confidence > plain.confidence  # what reads "here" is sure of it
+    told = [read.proof.text[slice(*span)] for span in read.proof.answers]
+    assert told
+    assert set(told) == {"here"}
     for citation in read.proof.citations:
         article = generation.corpus.article(citation.quote.article_id)
         assert article

@@ -1,14 +1,10 @@
-"""Reading: where in a passage the answer to a question stands, and whether it stands there at all.
+"""The only door to the reader's network: runs it on the CPU, without torch."""
 
-The only door to the reader's network, which `training/reader.py` trains. It needs no torch.
-"""
-
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from math import exp, inf
+from dataclasses import dataclass
+from math import inf
 from pathlib import Path
-from queue import SimpleQueue
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
@@ -18,16 +14,11 @@ from openvino.properties import hint
 from tokenizers import Encoding, Tokenizer
 
 from indexer.cores import cores
-from indexer.errors import DamagedError
 from indexer.models import Span
+from indexer.reader.facts import ANSWERABLE, GRAPH, IDS, MASK, SPANS, TOKENIZER, TYPES, Facts, Fit
 
-GRAPH, TOKENIZER = "reader.xml", "tokenizer.json"
-_FIT = "reader.json"
-IDS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
-SPANS, ANSWERABLE = "spans", "answerable"
-_WINDOW = 256  # tokens read at a time, as long as in training; longer passages in windows
-_STRIDE = 64  # tokens that neighbouring windows share
-_QUESTION = 96  # tokens; what goes beyond is no question
+_STRIDE = 64  # tokens that neighbouring windows share, or a quarter
+_QUESTION = 3 / 8  # of a window; what goes beyond is no question
 _BATCH_TOKENS = 1024
 _TILE = 16
 _LONGEST = 30  # tokens of an answer
@@ -39,37 +30,13 @@ class Reading:
 
     `span` counts code points of the passage. `score` is the span's two logits less those of "no
     answer": higher is better, and above 0 an answer is likelier than none. `answerable` is the
-    probability, in [0, 1], that the passage answers the question.
+    probability, in [0, 1], that the passage answers the question, `odds` the logarithm of its odds.
     """
 
     span: Span
     score: float
     answerable: float
-
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """How probable an answer is, by a logistic fit over the network's two scores; written beside it."""
-
-    by_head: float = 1.0
-    by_score: float = 0.0
-    bias: float = 0.0
-
-    def write(self, folder: Path) -> None:
-        (folder / _FIT).write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
-
-    @classmethod
-    def read(cls, folder: Path) -> "Fit":
-        """Raises DamagedError where the folder holds no reader of this version."""
-        try:
-            return cls(**json.loads((folder / _FIT).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise DamagedError(
-                f"{folder}: holds no reader that this version reads ({error}); run: python training/export.py"
-            ) from error
-
-    def probability(self, head: float, score: float) -> float:
-        return 1 / (1 + exp(-max(-60.0, min(60.0, self.by_head * head + self.by_score * score + self.bias))))
+    odds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,30 +49,46 @@ class _Piece:
 
 
 class Reader:
-    """One compiled graph; may be called from several threads, which then wait for one another."""
+    """One graph, compiled when it is first needed; may be called from several threads, which then wait for
+    one another."""
 
-    def __init__(self, folder: Path) -> None:
-        """Raises DamagedError where the folder holds no reader."""
-        self._fit = Fit.read(folder)
+    def __init__(self, folder: Path, *, threads: int = 0) -> None:
+        """`threads`: cores that it may keep busy, 0 meaning all. Raises DamagedError where the folder holds
+        no reader."""
+        self.facts = Facts.read(folder)
+        self._graph = folder / GRAPH
+        self._threads = threads or cores()
         self._questions: Tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
         self._questions.no_padding()
         self._questions.no_truncation()
         self._tokenizer: Tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(_WINDOW, stride=_STRIDE, strategy="only_second")
-        core = ov.Core()
-        has_bf16 = "BF16" in core.get_property("CPU", properties.device.capabilities)
-        compiled = core.compile_model(
-            core.read_model(folder / GRAPH),
-            "CPU",
-            {
-                hint.inference_precision: ov.Type.bf16 if has_bf16 else ov.Type.f32,
-                properties.num_streams: 1,
-                properties.inference_num_threads: cores(),
-            },
-        )
-        self._idle: SimpleQueue[ov.InferRequest] = SimpleQueue()
-        self._idle.put(compiled.create_infer_request())
+        window = self.facts.window
+        self._tokenizer.enable_truncation(window, stride=min(_STRIDE, window // 4), strategy="only_second")
+        self._running = Lock()
+        self._request: ov.InferRequest | None = None
+
+    def load(self) -> None:
+        """Has the first question not wait for what it would else wait for."""
+        with self._running:
+            self._loaded()
+
+    def _loaded(self) -> ov.InferRequest:
+        if self._request is None:
+            core = ov.Core()
+            has_bf16 = "BF16" in core.get_property("CPU", properties.device.capabilities)
+            compiled = core.compile_model(
+                core.read_model(self._graph),
+                "CPU",
+                {
+                    hint.inference_precision: ov.Type.bf16 if has_bf16 else ov.Type.f32,
+                    properties.num_streams: 1,
+                    properties.inference_num_threads: self._threads,
+                },
+            )
+            self._inputs = {name for node in compiled.inputs for name in node.names}
+            self._request = compiled.create_infer_request()
+        return self._request
 
     def read(
         self, question: str, passages: Sequence[str], *, titles: Sequence[str] | None = None
@@ -138,30 +121,33 @@ class Reader:
             for number, encoding in enumerate(encodings)
             for window in [encoding, *encoding.overflowing]
         ]
-        best = [[Reading(Span(place.start, place.start), -inf, 0.0) for place in some] for some in places]
+        best = [
+            [Reading(Span(place.start, place.start), -inf, 0.0, -inf) for place in some] for some in places
+        ]
         for batch in _batches(pieces):
             for piece, spans, head in zip(batch, *self._infer(batch), strict=True):
                 known = best[piece.passage]
                 for at, place in enumerate(places[piece.passage]):
-                    reading = _reading(piece, spans, float(head), self._fit, place)
+                    reading = _reading(piece, spans, float(head), self.facts.fit, place)
                     if reading is not None and reading.score > known[at].score:
                         known[at] = reading
         return best
 
     def _shortened(self, question: str) -> str:
         """The question's first words, so that some of the passage always fits beside it."""
+        most = int(_QUESTION * self.facts.window)
         encoding = self._questions.encode(question, add_special_tokens=False)
-        return question if len(encoding) <= _QUESTION else question[: encoding.offsets[_QUESTION - 1][1]]
+        return question if len(encoding) <= most else question[: encoding.offsets[most - 1][1]]
 
     def _infer(self, batch: list[_Piece]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """The logits of all tokens, (n, length, 2), and of there being an answer, (n,)."""
-        request = self._idle.get()
-        try:
-            request.infer(_padded([piece.encoding for piece in batch]), share_inputs=False)
+        padded = _padded([piece.encoding for piece in batch], self.facts.padding)
+        with self._running:
+            request = self._loaded()
+            taken = {name: array for name, array in padded.items() if name in self._inputs}
+            request.infer(taken, share_inputs=False)
             spans: npt.NDArray[np.float32] = request.get_tensor(SPANS).data.copy()
             answerable: npt.NDArray[np.float32] = request.get_tensor(ANSWERABLE).data.copy()
-        finally:
-            self._idle.put(request)
         return spans, answerable
 
 
@@ -177,9 +163,10 @@ def _batches(pieces: list[_Piece]) -> Iterator[list[_Piece]]:
         yield batch
 
 
-def _padded(encodings: list[Encoding]) -> dict[str, npt.NDArray[np.int64]]:
+def _padded(encodings: list[Encoding], padding: int) -> dict[str, npt.NDArray[np.int64]]:
     length = -(-max(map(len, encodings)) // _TILE) * _TILE
     arrays = {name: np.zeros((len(encodings), length), dtype=np.int64) for name in (IDS, MASK, TYPES)}
+    arrays[IDS][:] = padding
     for row, encoding in enumerate(encodings):
         arrays[IDS][row, : len(encoding)] = encoding.ids
         arrays[MASK][row, : len(encoding)] = 1
@@ -194,11 +181,10 @@ def _reading(
     encoding = piece.encoding
     allowed = [
         at
-        for at, (kind, special, (start, end)) in enumerate(
-            zip(encoding.type_ids, encoding.special_tokens_mask, encoding.offsets, strict=True)
+        for at, (sequence, (start, end)) in enumerate(
+            zip(encoding.sequence_ids, encoding.offsets, strict=True)
         )
-        if kind == 1
-        and not special
+        if sequence == 1  # the passage, no special token
         and start - piece.skipped >= place.start
         and end - piece.skipped <= place.end
     ]
@@ -216,4 +202,4 @@ def _reading(
         encoding.offsets[first + int(start)][0] - piece.skipped,
         encoding.offsets[first + int(end)][1] - piece.skipped,
     )
-    return Reading(span, score, fit.probability(head, score))
+    return Reading(span, score, fit.probability(head, score), fit.odds(head, score))
