@@ -27,15 +27,16 @@ _PASSAGES = 6  # read for an answer
 _SENTENCES = 3  # quoted at most
 _MOST_WORDS = 80  # quoted at most, but for a first sentence that is longer
 _FEWEST_WORDS = 4  # of a sentence that can answer something
-_NEAR_BEST = 0.5  # of the best sentence's score, for another to be quoted beside it
+_NEAR_BEST, _NEAR_BEST_READ = 0.7, 0.6  # of the best sentence's score, for another to be quoted beside it
 _REPEATED = 0.6  # of a sentence's words, for another to say the same
 _READ = 0.3  # the weight of a reader; from .2 to .5 it makes little difference
 _READ_SLOPE = 6.0  # logits
 # How sure an answer is that was read for: by the log odds that it has without, those of the best reading, and
-# this, by which as many unanswerable questions reach the default threshold as without.
+# this, by which as many unanswerable questions reach the default threshold as without. What somebody says of
+# something is seldom a few words: where that is asked for, a reading tells little, and marks nothing.
 _READ_INTERCEPT = -0.82
 _MOST_ODDS = 20.0  # of a reading that count, as a logarithm
-_MARKED_FROM = 1.0  # log odds of a reading, for its words to be marked: two in three are right, over news
+_MARKED_FROM = 1.0  # log odds of a reading, for its words to be marked: six in ten are right, over news
 _SAID = 0.2  # what it counts that a sentence has the words of whoever is asked about
 _NEAREST = 3  # passages shown with no_answer
 _FIT_MATCH, _FIT_OVERLAP, _FIT_SAID, _FIT_INTERCEPT = 10.0, 3.7, 1.0, -8.0
@@ -112,11 +113,14 @@ def answer(
     with stage("answer"):
         candidates = weigh(generation, query, read)
         odds = log_odds(candidates)
+        near = _NEAR_BEST
         if reader and candidates:
             candidates, best = read_by(reader, query, candidates)
-            odds += best + _READ_INTERCEPT
+            near = _NEAR_BEST_READ
+            if not query.speaker:
+                odds += best + _READ_INTERCEPT
         sure = 1 / (1 + math.exp(-odds))
-        chosen = choose(candidates, newest=query.newest) if sure >= min_confidence else []
+        chosen = choose(candidates, newest=query.newest, near=near) if sure >= min_confidence else []
         proof = prove(generation.corpus, (Statement.of(_quote(candidate)) for candidate in chosen))
     done = time.perf_counter()
     return Answer(
@@ -186,13 +190,12 @@ def read_by(
         for one, reading in zip(inside[name], readings, strict=True)
     ]
     best = max(reading.score for _, reading in scored)
-    # What somebody says of something is seldom a few words.
     marked = math.inf if query.speaker else _MARKED_FROM
     read = [
         replace(
             one,
             read=math.tanh((reading.score - best) / _READ_SLOPE),
-            words=_words(one.hit, reading) if reading.odds >= marked else None,
+            words=_words(one.hit, reading) if reading.score > 0 and reading.odds >= marked else None,
         )
         for one, reading in scored
     ]
@@ -246,12 +249,15 @@ def log_odds(candidates: Sequence[Candidate]) -> float:
     return _FIT_MATCH * match + _FIT_OVERLAP * around + _FIT_SAID * said + _FIT_INTERCEPT
 
 
-def choose(candidates: Sequence[Candidate], *, newest: bool = False) -> list[Candidate]:
-    """The best sentence, and those near to it that say something else; `newest` puts the latest first."""
+def choose(
+    candidates: Sequence[Candidate], *, newest: bool = False, near: float = _NEAR_BEST
+) -> list[Candidate]:
+    """The best sentence, and those that say something else and have at least `near` of its score; `newest`
+    puts the latest first."""
     chosen: list[Candidate] = []
     words = 0
     for candidate in candidates:
-        if candidate.score < _NEAR_BEST * candidates[0].score or len(chosen) == _SENTENCES:
+        if candidate.score < near * candidates[0].score or len(chosen) == _SENTENCES:
             break
         if any(_repeats(candidate, other) for other in chosen):
             continue

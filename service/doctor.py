@@ -195,16 +195,10 @@ def _clock(manifest: Manifest) -> Iterator[Finding]:
 
 
 def _reader(reader: Reader | None, wanted: str) -> Iterator[Finding]:
-    """The one that the index carries, and whether it is the one that is set."""
+    """The one that the index carries, and whether the next build has another."""
     carried = reader.facts.model if reader else NONE
-    if wanted not in {NONE, carried}:
-        yield Finding(
-            "reader",
-            False,
-            f"reader is {wanted}, and the index was built with {carried}; run: dateline index build PATH…",
-        )
-    elif reader:
-        yield Finding("reader", True, carried)
+    told = carried if wanted == carried else f"{carried}; a build would put {wanted} into the index"
+    yield Finding("reader", True, told)
 
 
 def _model(settings: Settings) -> Finding:

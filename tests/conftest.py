@@ -10,6 +10,7 @@ from indexer.build import Change, Recipe, build
 from indexer.encoder import Encoder
 from indexer.folder import IndexFolder, Manifest
 from indexer.local.generation import LocalGeneration, LocalIndex
+from indexer.reader import BUNDLED, NONE
 from indexer.settings import DEFAULT_MODEL
 from indexer.sources import Intake, Offer
 
@@ -53,12 +54,13 @@ def build_index(
     trusted_sources: tuple[str, ...] = (),
     model: str = DEFAULT_MODEL,
     token_bits: int = 2,
+    reader: str = NONE,
 ) -> Manifest:
-    """A build as the command line runs it, by default with the default recipe."""
+    """A build as the command line runs it, by default with the default recipe but for the reader."""
     return build(
         IndexFolder(index),
         Change(from_current=from_current, offer=Offer(paths)),
-        Recipe(model, 200, token_bits, trusted_sources),
+        Recipe(model, 200, token_bits, trusted_sources, reader),
         Intake(strict=strict),
         Silent(),
         keep=keep,
@@ -68,9 +70,9 @@ def build_index(
 
 @pytest.fixture(scope="session")
 def seed_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The index of seeds/, with the real encoder. Read it; copy it before writing to it."""
+    """The index of seeds/, as the command line builds it. Read it; copy it before writing to it."""
     index = tmp_path_factory.mktemp("seeds") / "index"
-    build_index(index, SEEDS)
+    build_index(index, SEEDS, reader=BUNDLED)
     return index
 
 

@@ -146,9 +146,13 @@ def _load(source: Path) -> tuple[Any, "PreTrainedModel"]:
     quiet.set_verbosity_error()
     quiet.disable_progress_bar()
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(source, local_files_only=True)
+        tokenizer: Any = AutoTokenizer.from_pretrained(source, local_files_only=True, trust_remote_code=False)
         network, loaded = AutoModelForQuestionAnswering.from_pretrained(
-            source, local_files_only=True, use_safetensors=True, output_loading_info=True
+            source,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
         )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         raise EncoderError(

@@ -72,17 +72,19 @@ def test_figures_are_a_table_for_readers(seed_index: Path, tmp_path: Path) -> No
     shown = dateline(tmp_path, "eval", "answers", str(QUESTIONS), "--index", str(seed_index), "--limit", "6")
     assert shown.returncode == 0, shown.stderr
     names = [line.split()[0] for line in shown.stdout.splitlines()]
-    assert names[:2] == ["collection", "threshold"]
+    assert names[:3] == ["collection", "reader", "threshold"]
     assert {"first", "auroc", "verbatim"} <= set(names)
 
 
 def test_answers_are_measured_with_the_settings_of_the_service(seed_index: Path, tmp_path: Path) -> None:
     asked = ("eval", "answers", str(QUESTIONS), "--index", str(seed_index), "--json", "--limit", "20")
-    (row,) = lines(dateline(tmp_path, *asked))
-    assert row["answerable"] + row["unanswerable"] == 20
-    assert row["threshold"] == Settings.model_fields["min_confidence"].default
-    assert row["verbatim"] == 1.0
-    assert 0 <= row["first"] <= row["any"] <= 1
+    rows = lines(dateline(tmp_path, *asked))
+    assert [row["reader"] for row in rows] == ["bundled", "none"]
+    for row in rows:
+        assert row["answerable"] + row["unanswerable"] == 20
+        assert row["threshold"] == Settings.model_fields["min_confidence"].default
+        assert row["verbatim"] == 1.0
+        assert 0 <= row["first"] <= row["any"] <= 1
 
 
 def test_a_collection_with_its_corpus_is_indexed_and_asked_with_and_without_its_answers(

@@ -135,9 +135,10 @@ def test_an_index_carries_its_reader_until_another_is_asked_for(
     seed_index: Path, tmp_path: Path, model: Path
 ) -> None:
     index = shutil.copytree(seed_index, tmp_path / "index")
+    bare = indexed(index, NONE)
+    assert bare.settings["reader"] == NONE
     with opened(index) as generation:
         assert generation.reader is None
-        assert generation.manifest.settings["reader"] == NONE
     built = indexed(index, str(model))
     assert built.counts["encoded"] == 0
     assert built.settings["reader"] == str(model)
@@ -174,7 +175,7 @@ def test_answers_over_http_mark_the_words_that_answer_without_torch(seed_index: 
     index = shutil.copytree(seed_index, tmp_path / "index")
     indexed(index, str(write_reader(tmp_path / "ready")))
     with serving(index) as server:
-        asked = {"query": "What did Dunmore say of the inquiry?"}
+        asked = {"query": "Whose wife said that her parents were here?"}
         told = server.client.post("/v1/answer", json=asked).raise_for_status().json()
         loaded = Path(f"/proc/{server.process.pid}/maps").read_text(encoding="utf-8")
     words = [told["answer"][one["start"] : one["end"]] for one in told["answer_spans"]]

@@ -1,6 +1,7 @@
 """The reader with a graph made for these tests, which takes the word "here" for an answer's ends."""
 
 import re
+from dataclasses import replace
 from math import exp
 from pathlib import Path
 
@@ -93,9 +94,13 @@ def test_sentences_count_by_how_far_they_are_below_what_reads_best(
 def test_the_words_that_answer_are_told_and_count_for_how_sure_the_answer_is(
     reader: Reader, generation: LocalGeneration
 ) -> None:
-    query = SearchQuery("What did Dunmore say of the inquiry?")
+    query = SearchQuery("When was the inquiry opened?")
     plain = answer(generation, query, min_confidence=0.0)
     read = answer(generation, query, min_confidence=0.0, reader=reader)
+    of_speaker = replace(query, speaker="Leofric Dunmore")
+    said = [answer(generation, of_speaker, min_confidence=0.0, reader=one) for one in (None, reader)]
+    assert said[0].confidence == said[1].confidence
+    assert said[1].proof.answers == ()
     assert plain.proof.answers == ()
     assert read.confidence > plain.confidence  # what reads "here" is sure of it
     told = [read.proof.text[slice(*span)] for span in read.proof.answers]
