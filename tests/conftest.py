@@ -70,8 +70,16 @@ def build_index(
 
 @pytest.fixture(scope="session")
 def seed_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The index of seeds/, as the command line builds it. Read it; copy it before writing to it."""
+    """The index of seeds/, with the real encoder, without a reader. Read it; copy it before writing to it."""
     index = tmp_path_factory.mktemp("seeds") / "index"
+    build_index(index, SEEDS)
+    return index
+
+
+@pytest.fixture(scope="session")
+def default_index(seed_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as the command line builds it, with the bundled reader."""
+    index = Path(shutil.copytree(seed_index, tmp_path_factory.mktemp("default") / "index"))
     build_index(index, SEEDS, reader=BUNDLED)
     return index
 

@@ -73,6 +73,15 @@ def opened(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
     context.close()
 
 
+def test_the_words_that_answer_are_strong(browser: Browser, default_index: Path) -> None:
+    question = "How much did each flooded household receive from the relief fund?"
+    with serving(default_index) as server, opened(browser, server.url) as page:
+        page.goto(asked(question))
+        answer = turn(page, question).locator(".answer")
+        expect(answer.locator(".statement > strong")).to_have_text("9,000 crowns")
+        expect(answer).to_contain_text("received 9,000 crowns this week")
+
+
 def test_by_keyboard_alone_a_question_leads_to_its_quote_in_the_article(page: Page) -> None:
     page.goto("/")
     field = page.get_by_role("searchbox", name="Your question")

@@ -76,8 +76,8 @@ def test_figures_are_a_table_for_readers(seed_index: Path, tmp_path: Path) -> No
     assert {"first", "auroc", "verbatim"} <= set(names)
 
 
-def test_answers_are_measured_with_the_settings_of_the_service(seed_index: Path, tmp_path: Path) -> None:
-    asked = ("eval", "answers", str(QUESTIONS), "--index", str(seed_index), "--json", "--limit", "20")
+def test_answers_are_measured_with_the_settings_of_the_service(default_index: Path, tmp_path: Path) -> None:
+    asked = ("eval", "answers", str(QUESTIONS), "--index", str(default_index), "--json", "--limit", "20")
     rows = lines(dateline(tmp_path, *asked))
     assert [row["reader"] for row in rows] == ["bundled", "none"]
     for row in rows:

@@ -19,8 +19,8 @@ COMMANDS = re.findall(r"^\$ (.+)$", README, re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
-def server(seed_index: Path) -> Iterator[Server]:
-    with serving(seed_index) as running:
+def server(default_index: Path) -> Iterator[Server]:
+    with serving(default_index) as running:
         yield running
 
 
@@ -47,14 +47,14 @@ def test_every_request_in_the_readme_is_answered(server: Server, command: str) -
 
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("dateline")])
-def test_every_command_in_the_readme_runs(seed_index: Path, command: str) -> None:
-    here = command.replace("--index index", f"--index {shlex.quote(str(seed_index))}")
+def test_every_command_in_the_readme_runs(default_index: Path, command: str) -> None:
+    here = command.replace("--index index", f"--index {shlex.quote(str(default_index))}")
     result = subprocess.run(
         [sys.executable, "-m", "service.cli", *shlex.split(here)[1:]],
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "DATELINE_INDEX": str(seed_index), "DATELINE_PORT": "0"},
+        env={**os.environ, "DATELINE_INDEX": str(default_index), "DATELINE_PORT": "0"},
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout
