@@ -229,8 +229,7 @@ def on_paper(less: dict[str, Any], more: dict[str, Any]) -> Iterator[str]:
     yield (
         f"On paper, by the line through the last two sizes: {_ON_PAPER:,} passages are built in "
         f"{number(at(lambda one: one['build_s']) / 60)} minutes without encoding, ready in "
-        f"{number(at(lambda one: one['ready_s']))} s, answer one client in "
-        f"{number(at(lambda one: one['http_1']['p50_ms']))} ms (p50), hold {number(resident_gb)} GB resident "
+        f"{number(at(lambda one: one['ready_s']))} s, hold {number(resident_gb)} GB resident "
         f"and {number(disk_gb)} GB on disk."
     )
     yield ""

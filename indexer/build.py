@@ -245,19 +245,28 @@ def _carry_reader(
         source = _reader_source(name, stored)
     if not wanted:
         return
-    if base and (source is None or (stored and stored.fingerprint == reader.fingerprint(source))):
+    if base and (source is None or _is_stored(stored, name, source)):
         storage.carry_over(base.path / READER, target, storage.copy)
     elif source:
         progress.stage("reader")
         reader.carry(name, source, target, progress.warn)
 
 
+def _is_stored(stored: reader.Facts | None, name: str, source: Path) -> bool:
+    return stored is not None and stored.model == name and stored.fingerprint == reader.fingerprint(source)
+
+
 def _reader_source(name: str, stored: reader.Facts | None) -> Path | None:
-    """Where a reader lies; None where it cannot be had and the one that the index carries is of its name."""
+    """Where a reader lies; None where nothing else can be had than the one of its name in the index."""
+    carried = stored is not None and stored.model == name
+    if name == reader.BUNDLED:
+        return reader.locate(name)
+    if carried and not can_export():
+        return None
     try:
         return reader.locate(name)
     except EncoderError:
-        if stored is None or stored.model != name:
+        if not carried:
             raise
         return None
 

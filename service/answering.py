@@ -117,7 +117,7 @@ def answer(
         if reader and candidates:
             candidates, best = read_by(reader, query, candidates)
             near = _NEAR_BEST_READ
-            if not query.speaker:
+            if reader.facts.calibrated and not query.speaker:
                 odds += best + _READ_INTERCEPT
         sure = 1 / (1 + math.exp(-odds))
         chosen = choose(candidates, newest=query.newest, near=near) if sure >= min_confidence else []
@@ -190,7 +190,9 @@ def read_by(
         for one, reading in zip(inside[name], readings, strict=True)
     ]
     best = max(reading.score for _, reading in scored)
-    marked = math.inf if query.speaker else _MARKED_FROM
+    if not math.isfinite(best):  # no window holds any of them
+        return list(candidates), -_MOST_ODDS
+    marked = math.inf if query.speaker else _MARKED_FROM if reader.facts.calibrated else 0.0
     read = [
         replace(
             one,

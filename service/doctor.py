@@ -20,6 +20,7 @@ from indexer.errors import DamagedError, DatelineError, UsageError
 from indexer.folder import IndexFolder, Manifest
 from indexer.local.generation import LocalIndex
 from indexer.reader import NONE, Reader
+from indexer.reader import locate as locate_reader
 from service.listening import listening_socket
 from service.opening import indexes
 from service.settings import Settings
@@ -195,10 +196,17 @@ def _clock(manifest: Manifest) -> Iterator[Finding]:
 
 
 def _reader(reader: Reader | None, wanted: str) -> Iterator[Finding]:
-    """The one that the index carries, and whether the next build has another."""
+    """The one that the index carries, and whether a build could have the one that is set."""
     carried = reader.facts.model if reader else NONE
-    told = carried if wanted == carried else f"{carried}; a build would put {wanted} into the index"
-    yield Finding("reader", True, told)
+    if wanted in {NONE, carried}:
+        yield Finding("reader", True, carried)
+        return
+    try:
+        locate_reader(wanted)
+    except DatelineError as error:
+        yield Finding("reader", False, str(error))
+    else:
+        yield Finding("reader", True, f"{carried}; a build puts {wanted} into the index")
 
 
 def _model(settings: Settings) -> Finding:

@@ -108,7 +108,7 @@ def _measured(settings: Settings, judged: evaluation.Judged, index: Path | None,
 
 
 def _recipe(settings: Settings) -> Recipe:
-    return Recipe(settings.model, settings.passage_tokens, settings.token_bits, settings.trusted_sources)
+    return Recipe.by(settings)
 
 
 def _print_rows(rows: Sequence[dict[str, Any]], *, as_json: bool, upright: bool = False) -> None:

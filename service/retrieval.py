@@ -197,7 +197,9 @@ class _Searches:
     def __init__(self) -> None:
         self._lock = Lock()
         self._count = 0
-        self._beside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="beside")
+        self._beside = ThreadPoolExecutor(
+            max_workers=4, thread_name_prefix="beside"
+        )  # a late one blocks none
 
     @contextmanager
     def one(self) -> Iterator[None]:

@@ -40,5 +40,5 @@ def write_reader(folder: Path) -> Path:
     for node, name in zip(model.inputs, inputs, strict=True):
         node.get_tensor().set_names({name})
     ov.save_model(model, folder / GRAPH)
-    Facts("here", "made for tests", fit=Fit(by_head=1.0, by_score=0.0, bias=-2.0)).write(folder)
+    Facts("here", "made for tests", fit=Fit(1.0, 0.0, -2.0), calibrated=True).write(folder)
     return folder

@@ -104,7 +104,7 @@ def main() -> None:
     examples = examples_to_fit(maker, [one for one in paragraphs if is_held_out(one)])
     fitted = fit(Reader(arguments.out), examples)
     (arguments.out / FACTS).unlink()
-    replace(facts, fit=fitted).write(arguments.out)
+    replace(facts, fit=fitted, calibrated=True).write(arguments.out)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from indexer.reader.facts import (
     WINDOW,
     Facts,
 )
+from indexer.reader.reader import Reader
 
 if TYPE_CHECKING:
     import torch
@@ -66,23 +67,29 @@ def locate(name: str) -> Path:
 def fingerprint(folder: Path) -> str:
     """Identifies a reader by its files."""
     if _is_ready(folder):
-        return Facts.read(folder).fingerprint
+        files = " ".join(_sha256(folder / file) for file in (*FILES, FACTS))
+        return hashlib.sha256(_FORMAT + files.encode()).hexdigest()
     return hashlib.sha256(_FORMAT + encoder.fingerprint(folder).encode()).hexdigest()
 
 
 def carry(name: str, source: Path, target: Path, warn: Callable[[str], None]) -> None:
     """Writes the reader of a name, which lies in `source`, into the folder `target`, which is not there yet.
 
-    Raises EncoderError where it is no question-answering model, or does not become an OpenVINO graph.
+    It is tried. Raises EncoderError where it is no question-answering model, does not become an OpenVINO
+    graph, or cannot be run.
     """
     storage.make_folder(target)
     if _is_ready(source):
         for file in FILES:
             storage.copy(source / file, target / file)
-        replace(Facts.read(source), model=name).write(target)
+        replace(Facts.read(source), model=name, fingerprint=fingerprint(source)).write(target)
     else:
         with storage.written_by("reader's export", target):
             apart(export, name, source, target, warn)
+    try:
+        Reader(target).read(_QUESTION, [_PASSAGE])
+    except Exception as error:  # whatever libraries raise of what is no reader
+        raise EncoderError(f"{source}: cannot be run as a reader ({str(error)[:200]})") from error
 
 
 def _is_ready(folder: Path) -> bool:
@@ -94,7 +101,7 @@ def _sha256(file: Path) -> str:
         with file.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise EncoderError(f"{file}: cannot be read ({error.strerror}); reinstall dateline") from error
+        raise EncoderError(f"{file}: cannot be read ({error.strerror})") from error
 
 
 def export(model: str, source: Path, target: Path, warn: Callable[[str], None]) -> None:  # noqa: ARG001  as exports do

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, field
-from math import exp
+from math import exp, isfinite
 from pathlib import Path
 
 from indexer import storage
@@ -12,6 +12,7 @@ GRAPH, WEIGHTS, TOKENIZER, FACTS = "reader.xml", "reader.bin", "tokenizer.json",
 FILES = (GRAPH, WEIGHTS, TOKENIZER)  # and the facts
 IDS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
 SPANS, ANSWERABLE = "spans", "answerable"
+_LEAST_WINDOW, _MOST_WINDOW = 32, 4096
 WINDOW = 256  # tokens read at a time, as long as in training; longer passages in windows
 
 
@@ -37,7 +38,8 @@ class Facts:
     """What a generation says of its reader; written beside it as JSON.
 
     `fingerprint` identifies the model's files, `window` is the most tokens it reads at once, those of the
-    question and the special ones among them, `padding` the token that fills up.
+    question and the special ones among them, `padding` the token that fills up. `calibrated` tells that the
+    fit was made for this very network, so that its probabilities are such.
     """
 
     model: str
@@ -45,6 +47,20 @@ class Facts:
     window: int = WINDOW
     padding: int = 0
     fit: Fit = field(default_factory=Fit)
+    calibrated: bool = False
+
+    def __post_init__(self) -> None:
+        counts = (self.window, self.padding)
+        numbers = (self.fit.by_head, self.fit.by_score, self.fit.bias)
+        if (
+            not all(type(count) is int for count in counts)
+            or not _LEAST_WINDOW <= self.window <= _MOST_WINDOW
+            or self.padding < 0
+            or not all(type(number) in {int, float} and isfinite(number) for number in numbers)
+            or type(self.calibrated) is not bool
+            or not all(type(text) is str for text in (self.model, self.fingerprint))
+        ):
+            raise ValueError("its facts are none")
 
     def write(self, folder: Path) -> None:
         storage.write(folder / FACTS, (json.dumps(asdict(self), indent=1) + "\n").encode())

@@ -241,8 +241,8 @@ def test_what_replicas_read_is_shared_its_words_last_and_goes_when_the_index_has
     index, shared = tmp_path / "index", tmp_path / "shared"
     shared.mkdir()
 
-    def published(name: str) -> None:
-        for file in ("manifest.json", "corpus.sqlite", "encoder/model.xml"):
+    def published(name: str, *more: str) -> None:
+        for file in ("manifest.json", "corpus.sqlite", "encoder/model.xml", *more):
             path = index / "generations" / name / file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"{name} {file}")
@@ -260,12 +260,14 @@ def test_what_replicas_read_is_shared_its_words_last_and_goes_when_the_index_has
     (cut_off / "half").touch()
     first = [f"generations/000001-aaaaaaaa/{one}" for one in ("encoder/model.xml", "manifest.json")]
     assert share() == [*first, "published/000001-aaaaaaaa.words"]
-    published("000002-bbbbbbbb")
-    assert len(share()) == 6
+    published("000002-bbbbbbbb", "reader/reader.xml")
+    assert len(share()) == 7
     (index / "published/000001-aaaaaaaa.words").unlink()
-    assert share() == [
-        one.replace("1-aaaaaaaa", "2-bbbbbbbb") for one in [*first, "published/000001-aaaaaaaa.words"]
+    second = [
+        f"generations/000002-bbbbbbbb/{one}"
+        for one in ("encoder/model.xml", "manifest.json", "reader/reader.xml")
     ]
+    assert share() == [*second, "published/000002-bbbbbbbb.words"]
     script = (KUBERNETES / "base/share.sh").read_text(encoding="utf-8")
     assert script.index("manifest.json") < script.index('.words"\ndone')
 

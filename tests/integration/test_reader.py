@@ -1,11 +1,13 @@
 """A reader goes from a model to an index to an answer: networks of two kinds, made here and untrained."""
 
+import hashlib
 import json
 import shutil
 import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +28,10 @@ from transformers import (
 
 from indexer.build import Change, Recipe, build
 from indexer.encoder import locate
-from indexer.errors import EncoderError
+from indexer.errors import DamagedError, EncoderError
 from indexer.folder import READER, IndexFolder, Manifest
 from indexer.local.generation import LocalGeneration, LocalIndex
-from indexer.reader import BUNDLED, NONE, Facts, Reader, carry
+from indexer.reader import BUNDLED, NONE, Facts, Fit, Reader, carry
 from indexer.settings import DEFAULT_MODEL
 from indexer.sources import Intake, Offer
 from tests.conftest import SEEDS, Silent
@@ -154,6 +156,18 @@ def test_an_index_carries_its_reader_until_another_is_asked_for(seed_index: Path
     assert not indexed(index, "none").has_reader
 
 
+def test_a_reader_that_was_changed_is_taken_anew(seed_index: Path, tmp_path: Path) -> None:
+    index, ready = shutil.copytree(seed_index, tmp_path / "index"), write_reader(tmp_path / "ready")
+    indexed(index, str(ready))
+    facts = Facts.read(ready)
+    (ready / "reader.json").unlink()
+    replace(facts, fit=Fit(2.0, 0.0, 0.0)).write(ready)
+    indexed(index, str(ready))
+    with opened(index) as generation:
+        assert generation.reader
+        assert generation.reader.facts.fit.by_head == 2
+
+
 def test_a_damaged_reader_is_refused_and_the_generation_before_serves(
     seed_index: Path, tmp_path: Path
 ) -> None:
@@ -197,11 +211,18 @@ def test_what_is_no_question_answering_model_is_refused_and_the_index_stays(
     seed_index: Path, tmp_path: Path
 ) -> None:
     index = shutil.copytree(seed_index, tmp_path / "index")
+    broken = write_reader(tmp_path / "broken")
+    (broken / "tokenizer.json").write_text("{}", encoding="utf-8")
+    narrow = write_reader(tmp_path / "narrow")
+    facts = json.loads((narrow / "reader.json").read_text(encoding="utf-8"))
+    (narrow / "reader.json").write_text(json.dumps({**facts, "window": 8}), encoding="utf-8")
     for reader, reason in (
+        (str(broken), "cannot be run as a reader"),
+        (str(narrow), "holds no reader that this version reads"),
         (str(tmp_path / "none"), "no folder of this name, and not to be had from the hub"),
         (str(locate(DEFAULT_MODEL)), "is no question-answering model, it lacks qa_outputs"),
     ):
-        with pytest.raises(EncoderError, match=reason):
+        with pytest.raises((EncoderError, DamagedError), match=reason):
             indexed(index, reader)
     assert IndexFolder(index).current() == IndexFolder(seed_index).current()
 
@@ -213,7 +234,7 @@ def test_the_bundled_reader_is_what_its_card_says() -> None:
     facts = Facts.read(folder)
     assert facts.model == BUNDLED
     card = (folder / "README.md").read_text(encoding="utf-8")
-    assert facts.fingerprint in card
+    assert hashlib.sha256((folder / "reader.bin").read_bytes()).hexdigest() in card
     reader = Reader(folder)
     passage = (
         "The wall gave way over a length of about 40 metres shortly before one in the morning, when the tide "

@@ -6,11 +6,13 @@ from math import exp
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from indexer.errors import DamagedError
 from indexer.local.generation import LocalGeneration
 from indexer.models import Span
 from indexer.reader import Reader
+from indexer.reader.facts import TOKENIZER
 from service.answering import answer, read_by, weigh
 from service.retrieval import SearchQuery
 from tests.reader import write_reader
@@ -70,6 +72,25 @@ def test_an_empty_passage_has_no_answer(reader: Reader) -> None:
     assert reader.read("where?", []) == []
 
 
+def test_a_word_is_read_where_its_tokenizer_counts_the_space_before_it_in(
+    tmp_path: Path,
+) -> None:
+    folder = write_reader(tmp_path / "reader")
+    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(" ", "merged_with_next")])
+    tokenizer.normalizer = normalizers.Strip()
+    words = {f" {word}": at for word, at in tokenizer.get_vocab().items() if word.isalpha()}
+    vocabulary = {**tokenizer.get_vocab(), **{word: at + 100 for word, at in words.items()}}
+    tokenizer.model = models.WordLevel(vocabulary, unk_token="[UNK]")  # noqa: S106  no secret
+    tokenizer.save(str(folder / TOKENIZER))
+    assert any(" here" in one for one in tokenizer.get_vocab())
+    offsets = tokenizer.encode("where", "or here").offsets
+    assert (2, 7) in offsets  # the space is counted in
+    ((first, second),) = Reader(folder).read_places("where", ["or here"], [[Span(0, 2), Span(3, 7)]])
+    assert first.span == Span(0, 2)
+    assert second.span == Span(3, 7)
+
+
 def test_a_folder_without_reader_is_named(tmp_path: Path) -> None:
     with pytest.raises(DamagedError, match="holds no reader"):
         Reader(tmp_path)
@@ -97,6 +118,11 @@ def test_the_words_that_answer_are_told_and_count_for_how_sure_the_answer_is(
     query = SearchQuery("When was the inquiry opened?")
     plain = answer(generation, query, min_confidence=0.0)
     read = answer(generation, query, min_confidence=0.0, reader=reader)
+    reader.facts = replace(reader.facts, calibrated=False)
+    uncalibrated = answer(generation, query, min_confidence=0.0, reader=reader)
+    reader.facts = replace(reader.facts, calibrated=True)
+    assert uncalibrated.confidence == plain.confidence
+    assert uncalibrated.proof == read.proof
     of_speaker = replace(query, speaker="Leofric Dunmore")
     said = [answer(generation, of_speaker, min_confidence=0.0, reader=one) for one in (None, reader)]
     assert said[0].confidence == said[1].confidence
