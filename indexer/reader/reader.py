@@ -42,8 +42,8 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """One window of a passage: which passage, its tokens, and where in the passage each of these stands that is
-    no other's; None for those of the question and the title, and for special ones."""
+    """One window of a passage: which passage, its tokens, and where in the passage each of these stands; None
+    for those of the question and the title, and for special ones."""
 
     passage: int
     encoding: Encoding
@@ -89,8 +89,10 @@ class Reader:
         self._network: _Network | None = None
 
     def load(self) -> None:
-        """Has the first question not wait for what it would else wait for. Raises DamagedError where it cannot
-        be run."""
+        """Has the first question not wait for what it would else wait for.
+
+        Raises DamagedError where it cannot be run.
+        """
         self._loaded()
 
     def _loaded(self) -> _Network:
