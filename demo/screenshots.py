@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 from playwright.sync_api import Browser, ViewportSize, expect, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from indexer.reader import BUNDLED
 from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.conftest import SEEDS, build_index
 from tests.integration.server import serving
@@ -75,7 +76,7 @@ def main() -> None:
     if CHROMIUM is None:
         sys.exit("needs Chromium; run: apt-get install chromium")
     with tempfile.TemporaryDirectory() as work, sync_playwright() as playwright:
-        build_index(Path(work) / "index", SEEDS)
+        build_index(Path(work) / "index", SEEDS, reader=BUNDLED)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         with serving(Path(work) / "index") as server:
             for picture in PICTURES:
