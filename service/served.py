@@ -179,7 +179,6 @@ class Served:
             generation = self._index.open(named, loaded=loaded)
         try:
             search(generation, SearchQuery("news", limit=1))
-            generation.models.load()
         except BaseException:
             generation.close()
             raise
@@ -237,6 +236,7 @@ class Collections:
         """Follows every index's CURRENT until cancelled."""
         while True:
             await asyncio.to_thread(self.refresh)
+            await asyncio.to_thread(self.load)
             await asyncio.to_thread(self.scrub)
             await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
 
@@ -247,6 +247,15 @@ class Collections:
                 served.refresh(next((one.models for one in self._served.values() if one.models), None))
             except Exception:  # a bug or a failing disk must end neither the watch nor what is served
                 log.exception("looking for a new generation of %s failed", name)
+
+    def load(self) -> None:
+        """Has the models at hand that no search waits for."""
+        for name, served in self._served.items():
+            try:
+                if served.models:
+                    served.models.load()
+            except Exception:  # as for `refresh`
+                log.exception("loading the models of %s failed", name)
 
     def scrub(self) -> None:
         """Compares one more file of each index, where some are too large to be compared before they serve."""
