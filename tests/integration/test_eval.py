@@ -92,16 +92,18 @@ def test_a_collection_with_its_corpus_is_indexed_and_asked_with_and_without_its_
 ) -> None:
     folder = written(tmp_path / "small", corpus=True)
     shutil.copytree(seed_index, tmp_path / "work" / "small")  # whose encoder is taken over
-    (row,) = lines(dateline(tmp_path, "eval", "answers", str(folder), "--work", "work", "--json"))
-    assert row["collection"] == "small"
-    assert (row["answerable"], row["unanswerable"]) == (3, 3)
-    assert (row["first"], row["auroc"]) == (1.0, 1.0)
+    rows = lines(dateline(tmp_path, "eval", "answers", str(folder), "--work", "work", "--json"))
+    assert [row["reader"] for row in rows] == ["bundled", "none"]
+    for row in rows:
+        assert row["collection"] == "small"
+        assert (row["answerable"], row["unanswerable"]) == (3, 3)
+        assert (row["first"], row["auroc"]) == (1.0, 1.0)
     retrieved = lines(dateline(tmp_path, "eval", "retrieval", str(folder), "--work", "work", "--json"))
     assert retrieved[0]["Success@5"] == 1.0
     assert retrieved[0]["nDCG@10"] == 1.0
     corpus = folder / "corpus.jsonl"
     corpus.write_text("".join(corpus.read_text("utf-8").splitlines(keepends=True)[:3]), "utf-8")
-    (row,) = lines(dateline(tmp_path, "eval", "answers", str(folder), "--work", "work", "--json"))
+    row, _ = lines(dateline(tmp_path, "eval", "answers", str(folder), "--work", "work", "--json"))
     assert (row["unanswerable"], row["auroc"]) == (0, None)  # without its answers nothing would be left
 
 

@@ -31,7 +31,8 @@ from indexer.encoder import locate
 from indexer.errors import DamagedError, EncoderError
 from indexer.folder import READER, IndexFolder, Manifest
 from indexer.local.generation import LocalGeneration, LocalIndex
-from indexer.reader import BUNDLED, NONE, Facts, Fit, Reader, carry
+from indexer.reader import BUNDLED, NONE, Facts, Fit, Reader
+from indexer.reader.export import export
 from indexer.settings import DEFAULT_MODEL
 from indexer.sources import Intake, Offer
 from tests.conftest import SEEDS, Silent
@@ -104,8 +105,8 @@ def best_score(model: Path, question: str, passage: str) -> float:
 
 
 def test_a_model_reads_as_it_does_by_transformers(model: Path, tmp_path: Path) -> None:
-    carry(str(model), model, tmp_path / READER, pytest.fail)
-    reader = Reader(tmp_path / READER)
+    export(str(model), model, tmp_path, pytest.fail)
+    reader = Reader(tmp_path)
     assert reader.facts.model == str(model)
     readings = reader.read(QUESTION, PASSAGES)  # together, so that the short ones are filled up
     for passage, reading in list(zip(PASSAGES, readings, strict=True))[:2]:
