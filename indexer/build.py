@@ -236,39 +236,14 @@ def _encoder(
 def _carry_reader(
     name: str, base: LocalGeneration | None, target: Path, change: Change, progress: Progress
 ) -> None:
-    """Puts a reader into `target`: that of the base where that is changed, or is the very one wanted."""
-    stored = base.reader.facts if base and base.reader else None
-    wanted = name != reader.NONE
+    """Puts a reader into `target`, where there is to be one: that of the base where that is changed."""
+    carried = base.path / READER if base and base.reader else None
     if change.from_current:
-        wanted, source = stored is not None, None
-    elif wanted:
-        source = _reader_source(name, stored)
-    if not wanted:
-        return
-    if base and (source is None or _is_stored(stored, name, source)):
-        storage.carry_over(base.path / READER, target, storage.copy)
-    elif source:
+        if carried:
+            storage.carry_over(carried, target, storage.copy)
+    elif name != reader.NONE:
         progress.stage("reader")
-        reader.carry(name, source, target, progress.warn)
-
-
-def _is_stored(stored: reader.Facts | None, name: str, source: Path) -> bool:
-    return stored is not None and stored.model == name and stored.fingerprint == reader.fingerprint(source)
-
-
-def _reader_source(name: str, stored: reader.Facts | None) -> Path | None:
-    """Where a reader lies; None where nothing else can be had than the one of its name in the index."""
-    carried = stored is not None and stored.model == name
-    if name == reader.BUNDLED:
-        return reader.locate(name)
-    if carried and not can_export():
-        return None
-    try:
-        return reader.locate(name)
-    except EncoderError:
-        if not carried:
-            raise
-        return None
+        reader.carry(name, carried, target, progress.warn)
 
 
 def _reader_in(staging: Path) -> str:

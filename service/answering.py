@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -168,31 +169,20 @@ def read_by(
 ) -> tuple[list[Candidate], float]:
     """The candidates in the order that they have when a reader has read the passages of the first, and the
     log odds that one of these answers."""
-    hits = {candidate.hit.passage.id: candidate.hit for candidate in candidates}
-    hits = dict(list(hits.items())[:_READ_PASSAGES])
-    inside: dict[str, list[Candidate]] = {name: [] for name in hits}
-    unread = [replace(one, read=-1.0) for one in candidates if one.hit.passage.id not in hits]
+    inside: dict[str, list[Candidate]] = {}
     for candidate in candidates:
-        if candidate.hit.passage.id in hits:
-            inside[candidate.hit.passage.id].append(candidate)
+        inside.setdefault(candidate.hit.passage.id, []).append(candidate)
+    groups = list(inside.values())
+    hits = [group[0].hit for group in groups[:_READ_PASSAGES]]
     with stage("read"):
         found = reader.read_places(
             query.matter,
-            [hit.passage.text for hit in hits.values()],
-            [
-                [
-                    Span(one.place.start - hit.passage.start, one.place.end - hit.passage.start)
-                    for one in inside[name]
-                ]
-                for name, hit in hits.items()
-            ],
-            titles=[hit.article.title for hit in hits.values()],
+            [hit.passage.text for hit in hits],
+            [[_within(one.hit, one.place) for one in group] for group in groups[:_READ_PASSAGES]],
+            titles=[hit.article.title for hit in hits],
         )
-    scored = [
-        (one, reading)
-        for name, readings in zip(hits, found, strict=True)
-        for one, reading in zip(inside[name], readings, strict=True)
-    ]
+    scored = list(zip(chain(*groups[:_READ_PASSAGES]), chain(*found), strict=True))
+    unread = [replace(one, read=-1.0) for one in chain(*groups[_READ_PASSAGES:])]
     best = max(reading.score for _, reading in scored)
     if not math.isfinite(best):  # no window holds any of them
         return list(candidates), -_MOST_ODDS
@@ -209,6 +199,11 @@ def read_by(
     return sorted(read + unread, key=lambda candidate: -candidate.score), max(
         -_MOST_ODDS, min(_MOST_ODDS, odds)
     )
+
+
+def _within(hit: Hit, place: Span) -> Span:
+    """A place of an article as it counts in a passage."""
+    return Span(place.start - hit.passage.start, place.end - hit.passage.start)
 
 
 def _words(hit: Hit, reading: Reading) -> Span:

@@ -72,12 +72,29 @@ def fingerprint(folder: Path) -> str:
     return hashlib.sha256(_FORMAT + encoder.fingerprint(folder).encode()).hexdigest()
 
 
-def carry(name: str, source: Path, target: Path, warn: Callable[[str], None]) -> None:
-    """Writes the reader of a name, which lies in `source`, into the folder `target`, which is not there yet.
+def carry(name: str, carried: Path | None, target: Path, warn: Callable[[str], None]) -> None:
+    """Writes the reader of a name into the folder `target`, which is not there yet: a copy of the one that an
+    index has in `carried`, where that is the very same, or of this name and no other can be had.
 
-    It is tried. Raises EncoderError where it is no question-answering model, does not become an OpenVINO
-    graph, or cannot be run.
+    A new one is tried. Raises EncoderError where there is none of this name, or it is no question-answering
+    model, does not become an OpenVINO graph, or cannot be run.
     """
+    stored = Facts.read(carried) if carried else None
+    of_name = stored is not None and stored.model == name
+    source = None
+    if name == BUNDLED or not of_name or encoder.can_export():
+        try:
+            source = locate(name)
+        except EncoderError:
+            if name == BUNDLED or not of_name:
+                raise
+    if carried and stored and of_name and (source is None or stored.fingerprint == fingerprint(source)):
+        storage.carry_over(carried, target, storage.copy)
+    elif source:
+        _write(name, source, target, warn)
+
+
+def _write(name: str, source: Path, target: Path, warn: Callable[[str], None]) -> None:
     storage.make_folder(target)
     if _is_ready(source):
         for file in FILES:

@@ -12,7 +12,7 @@ from indexer.local.generation import LocalIndex
 from tests.conftest import build_index
 from tests.integration.server import serving
 
-REBUILDS = 10
+REBUILDS = 20
 CLIENTS = 3
 
 
@@ -32,7 +32,7 @@ def _edition(folder: Path, number: int) -> Path:
     return path
 
 
-def test_ten_rebuilds_fail_no_request_and_mix_no_generations(tmp_path: Path) -> None:
+def test_twenty_rebuilds_fail_no_request_and_mix_no_generations(tmp_path: Path) -> None:
     index = tmp_path / "index"
     editions = {build_index(index, _edition(tmp_path, 0)).id: 0}
     done = Event()

@@ -152,6 +152,18 @@ def test_extras_that_the_settings_need(tmp_path: Path, monkeypatch: pytest.Monke
         assert f"pip install 'dateline[{extra}]'" in text
 
 
+def test_a_reader_that_the_next_build_would_have_is_told_and_one_that_is_none_is_trouble(
+    index: Path, tmp_path: Path
+) -> None:
+    assert told("reader", index, reader="none") == [(True, "none")]
+    ((sound, text),) = told("reader", index, reader="bundled")
+    assert sound
+    assert "a build puts bundled into the index" in text
+    ((sound, text),) = told("reader", index, reader=str(tmp_path / "typo"))
+    assert not sound
+    assert "typo: no folder of this name" in text
+
+
 def test_articles_that_are_not_there(tmp_path: Path) -> None:
     ((sound, text),) = told("articles", tmp_path, articles=(tmp_path / "none", SEEDS))
     assert not sound
