@@ -235,10 +235,15 @@ class Collections:
     async def watch(self) -> None:
         """Follows every index's CURRENT until cancelled."""
         while True:
-            await asyncio.to_thread(self.refresh)
-            await asyncio.to_thread(self.load)
-            await asyncio.to_thread(self.scrub)
+            await asyncio.to_thread(self._look)
             await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    def _look(self) -> None:
+        """All of it in one go: handed on piece by piece, each may find the thread of the last one still busy,
+        and get one of its own."""
+        self.refresh()
+        self.load()
+        self.scrub()
 
     def refresh(self) -> None:
         """Serves what each index's CURRENT names, where that changed and is whole."""
