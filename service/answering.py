@@ -3,7 +3,7 @@
 import math
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain, takewhile
@@ -34,9 +34,9 @@ _READ_PASSAGES = 3  # those of the most promising sentences; all six take twice 
 _READ = 0.3  # the weight of a reader; from .2 to .5 it makes little difference
 _READ_SLOPE = 6.0  # logits
 # What it counts that other sentences are read as answering with words of this one (Clarke, Cormack and Lynam,
-# "Exploiting redundancy in question answering", SIGIR 2001); from .4 to .8 it makes no difference. A sentence
+# "Exploiting redundancy in question answering", SIGIR 2001); from .5 to .8 it makes no difference. A sentence
 # that scores so much less has an e-th of the say.
-_AGREED, _SAY = 0.5, 0.2
+_AGREED, _SAY = 0.6, 0.2
 # How sure an answer is that was read for: by the log odds that it has without, those of the best reading, and
 # this, by which as many unanswerable questions reach the default threshold as without. What somebody says of
 # something is seldom a few words: where that is asked for, a reading tells little, and marks nothing.
@@ -47,13 +47,11 @@ _SAID = 0.2  # what it counts that a sentence has the words of whoever is asked 
 _NEAREST = 3  # passages shown with no_answer
 _FIT_MATCH, _FIT_OVERLAP, _FIT_SAID, _FIT_INTERCEPT = 10.0, 3.7, 1.0, -8.0
 _UNDATED = datetime.min.replace(tzinfo=UTC)
-# A sentence that begins so says whom or what it speaks of in the one before; so does one that says "the
-# company" where the question is which company.
+# A sentence that begins so says whom or what it speaks of in the one before.
 _LEANS = re.compile(r"[\"'“‘]?(?:He|She|They|It|This|That|These|Those|His|Her|Their|Its)\b", re.ASCII)
 _WHICH = re.compile(r"\b(?:which|what)((?: +[\w'’-]+){1,4})", re.IGNORECASE)
-_THE = r"\b(?:the|this|that|its) +(?:[\w-]+ +)?(?:{})\b"
 _BORROWED = 0.5  # of what the one before has over a sentence that leans on it
-_WORD = re.compile(r"[\w'’-]+")
+_WORD = re.compile(r"\w+")
 _QUESTION = re.compile(r"\?[\"'”’»)\]]*$")
 
 
@@ -155,7 +153,7 @@ def weigh(generation: Generation, query: SearchQuery, hits: Sequence[Hit]) -> li
     said = (
         said_by(generation.corpus, query.speaker, [hit.article.id for hit in hits]) if query.speaker else {}
     )
-    asked_for = _asked_for(query.matter)
+    leans = leaning(query.matter)
     candidates = []
     for hit, found in zip(hits, _read(generation, query.matter, hits), strict=True):
         words = [quotation.place for quotation in said.get(hit.article.id, [])]
@@ -171,7 +169,7 @@ def weigh(generation: Generation, query: SearchQuery, hits: Sequence[Hit]) -> li
                 overlap(weights, text),
                 around,
                 said=any(place.start < word.end and word.start < place.end for word in words),
-                leans_on=before if _leans(text, asked_for) else None,
+                leans_on=before if leans(text) else None,
             )
             if one.leans_on and last:
                 # Both are quoted, so it can answer where its own words do not match.
@@ -184,16 +182,15 @@ def weigh(generation: Generation, query: SearchQuery, hits: Sequence[Hit]) -> li
     return sorted(candidates, key=lambda candidate: -candidate.score)
 
 
-def _asked_for(question: str) -> re.Pattern[str] | None:
-    """What finds "the company" where a question is which company, or what well-known company."""
+def leaning(question: str) -> Callable[[str], bool]:
+    """What tells whether a sentence needs the one before it: it begins with "He" or the like, or speaks of
+    "the company" where the question is which company."""
     nouns: list[str] = []
     for found in _WHICH.findall(question):
         nouns += takewhile(content_terms, found.split())
-    return re.compile(_THE.format("|".join(map(re.escape, nouns))), re.IGNORECASE) if nouns else None
-
-
-def _leans(text: str, asked_for: re.Pattern[str] | None) -> bool:
-    return bool(_LEANS.match(text) or (asked_for and asked_for.search(text)))
+    one_of = "|".join(map(re.escape, nouns))
+    known = re.compile(rf"\b(?:the|this|that|its) +(?:[\w-]+ +)?(?:{one_of})\b", re.IGNORECASE)
+    return lambda text: bool(_LEANS.match(text) or (nouns and known.search(text)))
 
 
 def read_by(
@@ -233,13 +230,13 @@ def read_by(
             (one, one.hit.passage.text[slice(*reading.span)])
             for one, (_, reading) in zip(read, scored, strict=True)
         ]
-        everything = _agreeing(query.matter, everything, told)
+        everything = agreeing(query.matter, everything, told)
     odds = max(reading.odds for _, reading in scored)
     everything.sort(key=lambda candidate: -candidate.score)
     return everything, max(-_MOST_ODDS, min(_MOST_ODDS, odds))
 
 
-def _agreeing(
+def agreeing(
     question: str, candidates: Sequence[Candidate], told: Sequence[tuple[Candidate, str]]
 ) -> list[Candidate]:
     """The candidates, each knowing how far the others agree with it. `told` are those that were read, each

@@ -1,19 +1,21 @@
 """Questions with an answer get it in the article's own words; the others get silence."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.local.generation import LocalGeneration
+from indexer.folder import IndexFolder
+from indexer.local.generation import LocalGeneration, LocalIndex
 from indexer.models import EVERYTHING, Article, Filters, Passage, Span
-from service.answering import NO_ANSWER, Answer, Candidate, answer, choose, log_odds, weigh
+from service.answering import NO_ANSWER, Answer, Candidate, agreeing, answer, choose, leaning, log_odds, weigh
 from service.asking import Asked, understand
 from service.evaluation import read_judged
 from service.retrieval import Hit, SearchQuery, search
 from service.settings import Settings
-from tests.conftest import QUESTIONS, SEED_ID
+from tests.conftest import QUESTIONS, SEED_ID, build_index
 
 MIN_CONFIDENCE = float(Settings.model_fields["min_confidence"].default)
 
@@ -152,9 +154,11 @@ def test_sentences_are_weighed_within_bounds_the_best_first(
         assert candidate.hit.article.text[slice(*candidate.place)] == candidate.text
         passage = candidate.hit.passage
         assert passage.start <= candidate.place.start < candidate.place.end <= passage.end
-        if candidate.before:
-            assert passage.start <= candidate.before.start
-            assert not candidate.hit.article.text[candidate.before.end : candidate.place.start].strip()
+        assert not candidate.text.endswith("?")
+        assert candidate.borrowed >= 0
+        if candidate.leans_on:
+            assert passage.start <= candidate.leans_on.start
+            assert not candidate.hit.article.text[candidate.leans_on.end : candidate.place.start].strip()
     assert choose(candidates)[0].hit == candidates[0].hit
     assert -10 < log_odds(candidates) < 10
 
@@ -168,10 +172,10 @@ def ready(article_id: str, text: str, day: str | None = None) -> Article:
     return Article(article_id, text, "Title", published_at=day)
 
 
-def candidate(article: Article, sentence: str, score: float = 1.0, before: str = "") -> Candidate:
-    """A sentence of an article that counts `score`, together with the one before it."""
+def candidate(article: Article, sentence: str, score: float = 1.0, leans_on: str = "") -> Candidate:
+    """A sentence of an article that counts `score`, and the one that it leans on."""
     start = article.text.index(sentence)
-    at = article.text.index(before) if before else 0
+    at = article.text.index(leans_on) if leans_on else 0
     passage = Passage(0, article.id, 0, 0, len(article.text), article.text)
     return Candidate(
         Hit(passage, article, 0.0, None, None),
@@ -179,7 +183,7 @@ def candidate(article: Article, sentence: str, score: float = 1.0, before: str =
         score,
         0.0,
         0.0,
-        before=Span(at, at + len(before)) if before else None,
+        leans_on=Span(at, at + len(leans_on)) if leans_on else None,
     )
 
 
@@ -203,9 +207,9 @@ def test_an_answer_has_three_quotes_and_eighty_words_at_most(
     for number, (words, words_before, score, leans) in enumerate(drawn):
         letter = "abcdefgh"[number]
         before = sentence(words_before, f"x{letter}")
-        own = ("He " if leans else "") + sentence(words, letter)
+        own = sentence(words, letter)
         article = ready(f"article-{number}", f"{before} {own}")
-        candidates.append(candidate(article, own, score, before))
+        candidates.append(candidate(article, own, score, before if leans else ""))
     candidates.sort(key=lambda one: -one.score)
     chosen = choose(candidates)
     assert 1 <= len(chosen) <= 3
@@ -242,35 +246,113 @@ def test_one_article_that_repeats_itself_with_another_figure_is_quoted_once() ->
     assert len(chosen) == 1
 
 
-@pytest.mark.parametrize("opening", ["He", "She", "They", "It", "This", "His"])
-def test_a_sentence_that_leans_on_the_one_before_brings_it_along(opening: str) -> None:
-    before, own = "Corwin Stebbe steers the ferry.", f"{opening} would rather stay on the water than retire."
+def test_a_sentence_that_leans_on_the_one_before_brings_it_along() -> None:
+    before, own = "Corwin Stebbe steers the ferry.", "He would rather stay on the water than retire."
     article = ready("a", f"Fog lay on the sound. {before} {own}")
-    (chosen,) = choose([candidate(article, own, before=before)])
+    (chosen,) = choose([candidate(article, own, leans_on=before)])
     assert chosen.text == f"{before} {own}"
     assert article.text[slice(*chosen.place)] == chosen.text
 
 
-@pytest.mark.parametrize(
-    ("own", "before"),
-    [
-        ("Stebbe would rather stay on the water.", "Corwin Stebbe steers the ferry."),
-        ("Hebrides ferries are no model, he says.", "Corwin Stebbe steers the ferry."),
-        ("He would rather stay on the water.", ""),
-        ("He would rather stay on the water.", sentence(79, "a")),
-    ],
-    ids=["a name", "a longer word", "nothing before", "too long before"],
-)
-def test_a_sentence_that_stands_alone_or_has_nothing_to_lean_on_comes_alone(own: str, before: str) -> None:
-    article = ready("a", f"{before} {own}")
-    (chosen,) = choose([candidate(article, own, before=before)])
+def test_one_that_leans_on_too_long_a_sentence_comes_alone() -> None:
+    own = "He would rather stay on the water."
+    article = ready("a", f"{sentence(79, 'a')} {own}")
+    (chosen,) = choose([candidate(article, own, leans_on=sentence(79, "a"))])
     assert chosen.text == own
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        *[
+            ("", f"{opening} would stay.")
+            for opening in ("He", "She", "They", "It", "This", "His", "“He", '"It')
+        ],
+        ("Which company split its stock?", "The company announced a 20-for-1 split."),
+        ("What well-known company split its stock?", "Its shares fell, said the well-known company."),
+        ("Which country was shaken?", "It hit Luzon, the country's most populous island."),
+        ("The state was hit. Which state?", "Floods in the state tore down bridges."),
+    ],
+)
+def test_a_sentence_leans_on_what_says_whom_or_what_it_speaks_of(question: str, text: str) -> None:
+    assert leaning(question)(text)
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("", "Stebbe would rather stay on the water."),
+        ("", "Hebrides ferries are no model, he says."),
+        ("", "The company announced a 20-for-1 split."),
+        ("Which company split its stock?", "Amazon is a company of Seattle."),
+        ("Which company split its stock?", "The companies of Seattle split their stocks."),
+        ("What did the company say?", "The company said nothing."),
+        ("Which?", "The company said nothing."),
+    ],
+)
+def test_a_sentence_that_names_what_it_speaks_of_stands_alone(question: str, text: str) -> None:
+    assert not leaning(question)(text)
+
+
+def test_what_a_sentence_leans_on_counts_half_of_what_it_has_over_it(
+    generation: LocalGeneration,
+) -> None:
+    query = SearchQuery("What does the ferry captain Corwin Stebbe think?", limit=6, group_by="passage")
+    candidates = weigh(generation, query, search(generation, query).hits)
+    by_place = {(one.hit.article.id, one.place): one for one in candidates}
+    borrowers = [one for one in candidates if one.borrowed]
+    assert borrowers
+    for one in borrowers:
+        if one.leans_on and (other := by_place.get((one.hit.article.id, one.leans_on))):
+            assert one.borrowed == pytest.approx(
+                (other.score - other.borrowed - one.score + one.borrowed) / 2
+            )
+
+
+def test_a_question_answers_nothing_unless_whoever_asked_it_is_asked_about(tmp_path: Path) -> None:
+    (tmp_path / "story.txt").write_text(
+        "Tolls on the new bridge\n\nWho will pay the tolls of the new bridge? Lorries alone will pay. "
+        "Perrin Ashgrove said on Monday: “Who will pay the tolls of the new bridge?”",
+        encoding="utf-8",
+    )
+    build_index(tmp_path / "index", tmp_path / "story.txt")
+    with LocalIndex(IndexFolder(tmp_path / "index")).open_best(pytest.fail) as told:
+        got = ask(told, "Who will pay the tolls of the new bridge?", min_confidence=0)
+        assert [one.quote.text for one in got.proof.citations] == ["Lorries alone will pay."]
+        got = ask(told, "What did Perrin Ashgrove say about the tolls?", min_confidence=0)
+        assert got.proof.citations[0].quote.text.startswith("Perrin Ashgrove said")
+
+
+def test_what_several_sentences_are_read_as_answering_counts() -> None:
+    """By how good they are; a sentence does not agree with itself, and one that was not read can agree."""
+    texts = [
+        "Ford will stop making them.",
+        "In the end Ford gave up.",
+        "Argo was the first to go.",
+        "Affording it is hard.",
+    ]
+    stop, end, argo, hard = (candidate(ready(text, text), text) for text in texts)
+    told = [(stop, "Ford"), (end, "Ford"), (argo, "Argo")]
+    by_text = {one.text: one.agreed for one in agreeing("Which firm gave up?", [stop, end, argo, hard], told)}
+    assert by_text == pytest.approx({stop.text: 1 / 3, end.text: 1 / 3, argo.text: 0, hard.text: 0})
+    unread = "FORD’s shares rose."
+    (other,) = agreeing("Which firm gave up?", [candidate(ready("x", unread), unread)], told)
+    assert other.agreed == pytest.approx(2 / 3)
+    better = replace(stop, match=2.0)
+    (rated,) = agreeing("Which firm?", [end], [(better, "Ford"), (argo, "Argo")])
+    assert rated.agreed > 0.99
+
+
+def test_words_of_the_question_answer_nothing() -> None:
+    first, second = (candidate(ready(text, text), text) for text in ("Ford gave up.", "So Ford it was."))
+    assert agreeing("Did Ford give up?", [first, second], [(first, "Ford")]) == [first, second]
+    assert agreeing("Who gave up?", [first, second], [(first, "Ford")])[1].agreed == 1
 
 
 def test_a_sentence_that_is_quoted_already_is_not_brought_along_again() -> None:
     article = ready("a", "Corwin Stebbe steers the ferry. He would rather stay on the water.")
     before, own = "Corwin Stebbe steers the ferry.", "He would rather stay on the water."
-    chosen = choose([candidate(article, before), candidate(article, own, before=before)])
+    chosen = choose([candidate(article, before), candidate(article, own, leans_on=before)])
     assert [one.text for one in chosen] == [before, own]
 
 
