@@ -27,7 +27,7 @@ GroupBy = Literal["article", "passage"]
 # Scores are scaled between the first and the hundredth of each ranking, however deep it was
 # read: so a hit's score, and the order, do not depend on which page is asked for.
 _SCALED_DEPTH = 100
-_LATE = 0.55  # the weight of late interaction against the fused score
+_LATE = 0.6  # the weight of late interaction against the fused score
 _SUPPORTING = 20  # passages of the joint ranking that support their article
 _SUPPORT = 0.05
 # What it counts to be new, of the days that are asked for, to hold the words of the speaker asked for.
