@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from indexer.errors import DamagedError, SourceError, UsageError
+from indexer.errors import DamagedError, SourceError, UnreachableError, UsageError
 from indexer.folder import IndexFolder, Manifest
 from indexer.settings import IndexSettings
 
@@ -271,12 +271,9 @@ def status(context: typer.Context, index: IndexOption = None, as_json: JsonOptio
     settings = _settings(context, index=index)
     folder = IndexFolder(settings.index)
     current = folder.candidates() and folder.current()
-    published = _published(settings)
+    state, away = _states(settings, current or None)
     table = Table("generation", "built", "articles", "passages", "MB", "state", box=None, pad_edge=False)
     for name in folder.ids():
-        state = "served" if name == (current if published is None else published) else ""
-        if published is not None and name == current != published:
-            state = "to be published"
         try:
             manifest = folder.manifest(name)
         except DamagedError as error:
@@ -290,22 +287,22 @@ def status(context: typer.Context, index: IndexOption = None, as_json: JsonOptio
                 "built_at": manifest.created_at,
                 "bytes": size,
                 **counts,
-                "state": state,
+                "state": state(name),
             }
             table.add_row(
                 name, manifest.created_at, f"{counts['articles']:,}", f"{counts['passages']:,}",
-                f"{size / 1e6:.1f}", state,
+                f"{size / 1e6:.1f}", state(name),
             )  # fmt: skip
         if as_json:
             print(json.dumps(facts))
     if not as_json:
         Console(soft_wrap=True).print(table)
-    if settings.milvus_uri:
-        _say(f"{settings.milvus_uri} serves {published or 'nothing yet; run: dateline index publish'}")
     if current is None:
         _say("CURRENT names no generation; run: dateline index rollback GENERATION")
     if holder := folder.holder():
         _say(f"being written by {holder}")
+    if away:
+        raise away
 
 
 @app.command()
@@ -525,12 +522,19 @@ def _publisher(settings: IndexSettings) -> "Iterator[Publisher]":
         yield Publisher(IndexFolder(settings.index), connection, settings.collection)
 
 
-def _published(settings: IndexSettings) -> str | None:
-    """The generation that Milvus serves, "" for none; None where nothing is published."""
+def _states(
+    settings: IndexSettings, current: str | None
+) -> tuple[Callable[[str], str], UnreachableError | None]:
+    """What tells of a generation whether it is served; and why that is not known, if it is not."""
     if not settings.milvus_uri:
-        return None
-    with _publisher(settings) as publisher:
-        return publisher.published() or ""
+        return lambda name: "served" if name == current else "", None
+    try:
+        with _publisher(settings) as publisher:
+            published = publisher.published()
+    except UnreachableError as error:  # what the folder holds can be told all the same
+        return lambda _: "unknown", error
+    _say(f"{settings.milvus_uri} serves {published or 'nothing yet; run: dateline index publish'}")
+    return lambda name: "served" if name == published else "to be published" if name == current else "", None
 
 
 def _encode(

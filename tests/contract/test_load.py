@@ -42,15 +42,19 @@ def server(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server
     backend.forget("default")
 
 
-def dateline(*arguments: str | Path) -> dict[str, str]:
-    """What a command that ends well prints as JSON."""
-    done = subprocess.run(
+def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [sys.executable, "-m", "service.cli", *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
         timeout=300,
     )
+
+
+def dateline(*arguments: str | Path) -> dict[str, str]:
+    """What a command that ends well prints as JSON."""
+    done = command(*arguments)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     found: dict[str, str] = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
@@ -115,6 +119,10 @@ def test_a_server_that_is_killed_is_said_to_be_away_and_served_from_when_it_is_b
             assert int(away.headers["Retry-After"]) >= 1
             assert "Milvus does not answer" in away.json()["detail"]
         assert service.client.get("/healthz").status_code == 200
+        status = command("index", "status", "--index", index, "--json")
+        assert status.returncode == 1
+        assert [json.loads(line)["state"] for line in status.stdout.splitlines()] == ["unknown"]
+        assert "Milvus does not answer" in status.stderr
         began = time.monotonic()
         server.server.start()
         started = time.monotonic() - began
