@@ -146,8 +146,9 @@ def build(
                         index.link(base.id, name, staging)
                 encoder = Encoder(staging / ENCODER)
             else:
-                encoder = _encoder(recipe.model, base, staging / ENCODER, change, progress)
+                # First what is quick to find amiss: the encoder may have to be exported.
                 _carry_reader(recipe.reader, base, staging / READER, change, progress)
+                encoder = _encoder(recipe.model, base, staging / ENCODER, change, progress)
             max_tokens, token_bits = _budget(recipe, base if change.from_current else None, encoder, progress)
             with _report(report, staging) as stream:
                 intake.report = stream
