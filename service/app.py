@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service import problems
 from service.admission import Admission
 from service.door.admitting import Admitted
+from service.door.origins import MCP
 from service.door.protection import protect
 from service.keys import Keys
 from service.problems import problem
@@ -47,7 +48,6 @@ from service.watching.tracing import Trace
 
 _METHODS = {"GET", "HEAD", "POST", "DELETE", "OPTIONS"}
 _STATIC = "/static"
-_MCP = "/mcp"
 
 
 def create_app(
@@ -105,7 +105,7 @@ def create_app(
     )
     app.state.dateline = here
     mcp_endpoint = McpEndpoint(here)
-    app.router.routes.append(Route(_MCP, mcp_endpoint))
+    app.router.routes.append(Route(MCP, mcp_endpoint))
     app.mount(_STATIC, GZipMiddleware(PageFiles()))
     docs.install(app)
     app.add_middleware(_BodyLimit, max_bytes=settings.max_body_bytes)
@@ -178,7 +178,7 @@ def _route(scope: Scope) -> str:
     if scope["path"].startswith(f"{_STATIC}/"):
         return _STATIC
     # The framework names only routes of its own kind.
-    path = _MCP if scope["path"] == _MCP else getattr(scope.get("route"), "path_format", None)
+    path = MCP if scope["path"] == MCP else getattr(scope.get("route"), "path_format", None)
     return f"{scope['method']} {path}" if path and scope["method"] in _METHODS else ELSEWHERE
 
 

@@ -7,7 +7,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.door.origins import asked_host, from_our_page
+from service.door.origins import MCP, asked_host, from_our_page
 from service.keys import Key, Keys
 from service.keys import Scope as KeyScope
 from service.listening import is_local, is_loopback
@@ -37,7 +37,7 @@ SCOPES: dict[str, frozenset[KeyScope]] = {
     "/v1/answer": frozenset({"chat"}),
     "/v1/chat/completions": frozenset({"chat"}),
     "/v1/responses": frozenset({"chat"}),
-    "/mcp": frozenset({"chat"}),
+    MCP: frozenset({"chat"}),
     # Whoever is told something may read where it stands.
     "/v1/articles": frozenset({"search", "chat"}),
     "/v1/history": frozenset({"search", "chat"}),

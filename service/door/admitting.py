@@ -7,10 +7,11 @@ from anyio.lowlevel import checkpoint_if_cancelled
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.admission import Admission, Visit
+from service.door.origins import MCP
 from service.problems import problem
 from service.watching.tracing import count
 
-_COMPUTE = ("/v1/", "/v2/", "/mcp")
+_COMPUTE = ("/v1/", "/v2/", MCP)
 _DO_NOT = "/v1/admin"  # who operates the service wants to know when it is full
 
 

@@ -13,7 +13,7 @@ from service.problems import problem
 from service.settings import Settings
 
 _ANYWHERE = {"/healthz", "/readyz"}  # whoever balances load may call us anything
-_MCP = "/mcp"
+MCP = "/mcp"  # where agents find their tools
 
 
 def asked_host(headers: Headers) -> str:
@@ -58,14 +58,14 @@ class OriginGuard:
                 detail = "the service is not known under this Host; add it to the setting allowed_hosts"
                 await problem(status, detail, code="unknown_host")(scope, receive, send)
                 return
-            if scope["path"] == _MCP and not (from_our_page(headers) or self._allowed(headers["origin"])):
+            if scope["path"] == MCP and not (from_our_page(headers) or self._allowed(headers["origin"])):
                 status, detail = HTTPStatus.FORBIDDEN, "another site's page may not use these tools"
                 await problem(status, detail, code="forbidden")(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
     def _must_know(self, path: str) -> bool:
-        return self._strict or (path == _MCP and not self._keys.on)
+        return self._strict or (path == MCP and not self._keys.on)
 
     def _known(self, name: str) -> bool:
         try:
