@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from indexer.build import Change, Recipe, build
 from indexer.encoder import Encoder
@@ -21,6 +22,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--backends", default="local", help="tests/contract: where generations are: local,lite,server,uri"
     )
 
+
+# How long an example takes depends on the machine, and on what else that does.
+settings.register_profile("dateline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("dateline")
 
 ROOT = Path(__file__).resolve().parents[1]
 SEEDS = ROOT / "seeds"

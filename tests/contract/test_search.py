@@ -27,7 +27,6 @@ UNKNOWN = ["Nobody's Paper", '" or source != "', "%", "\\", "'"]
 AFTER, BEFORE = date(2020, 1, 1), date(2027, 1, 1)
 
 unhurried = settings(
-    deadline=None,
     max_examples=25,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

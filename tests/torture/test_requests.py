@@ -268,7 +268,6 @@ def _tried(count: int, *, all_of_them: bool) -> settings:
         max_examples=count,
         derandomize=not all_of_them,
         database=None,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
     )
 

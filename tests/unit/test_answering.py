@@ -1,10 +1,11 @@
 """Questions with an answer get it in the article's own words; the others get silence."""
 
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.folder import IndexFolder
@@ -191,7 +192,6 @@ def sentence(words: int, word: str) -> str:
     return " ".join(f"{word}{number}" for number in range(words)) + "."
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(4, 120), st.integers(4, 60), st.floats(0.5, 1), st.booleans()),
@@ -309,14 +309,17 @@ def test_what_a_sentence_leans_on_counts_half_of_what_it_has_over_it(
             )
 
 
-def test_a_question_answers_nothing_unless_whoever_asked_it_is_asked_about(tmp_path: Path) -> None:
+def test_a_question_answers_nothing_unless_whoever_asked_it_is_asked_about(
+    seed_index: Path, tmp_path: Path
+) -> None:
+    index = Path(shutil.copytree(seed_index, tmp_path / "index"))
     (tmp_path / "story.txt").write_text(
         "Tolls on the new bridge\n\nWho will pay the tolls of the new bridge? Lorries alone will pay. "
         "Perrin Ashgrove said on Monday: “Who will pay the tolls of the new bridge?”",
         encoding="utf-8",
     )
-    build_index(tmp_path / "index", tmp_path / "story.txt")
-    with LocalIndex(IndexFolder(tmp_path / "index")).open_best(pytest.fail) as told:
+    build_index(index, tmp_path / "story.txt")
+    with LocalIndex(IndexFolder(index)).open_best(pytest.fail) as told:
         got = ask(told, "Who will pay the tolls of the new bridge?", min_confidence=0)
         assert [one.quote.text for one in got.proof.citations] == ["Lorries alone will pay."]
         got = ask(told, "What did Perrin Ashgrove say about the tolls?", min_confidence=0)

@@ -174,7 +174,7 @@ def test_a_follow_up_is_interpreted_as_it_is_made_whole(generation: LocalGenerat
     assert words(found) == ["Gabuev"]
 
 
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(
     st.lists(st.sampled_from(WORDS), min_size=1, max_size=14).map(" ".join),
     st.none() | SOME_DAY,

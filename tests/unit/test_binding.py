@@ -76,7 +76,6 @@ def draw_fragment(data: st.DataObject, articles: list[Article], fewest: int = 3)
     return article, fragment
 
 
-@settings(deadline=None)
 @given(st.data(), st.sampled_from(["“”", '""', "«»", "„“", "»«"]), st.sampled_from(["", *MARKERS]))
 def test_a_true_fragment_in_a_frame_binds_and_proves(
     generation: LocalGeneration,
@@ -96,7 +95,6 @@ def test_a_true_fragment_in_a_frame_binds_and_proves(
     assert re.findall(r"[\[(【]\D*\d+", proof.text) == ["[1"]
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_a_changed_word_between_the_marks_does_not_bind(
     articles: list[Article], binder_of: BinderOf, data: st.DataObject
@@ -111,7 +109,6 @@ def test_a_changed_word_between_the_marks_does_not_bind(
     assert binder_of(article.id).bind(f"The article says “{forged}” [1].") is None
 
 
-@settings(deadline=None)
 @given(
     st.data(), st.sampled_from(["Xavier Quux", "Putinov", "Vantaa", "4711", "1,977", "83 percent", "2.31"])
 )
@@ -127,7 +124,6 @@ def test_a_name_or_number_of_nowhere_does_not_bind(
     assert binder_of(article.id).bind(frame.format(f=fragment, x=invented)) is None
 
 
-@settings(deadline=None)
 @given(st.data(), st.lists(st.sampled_from(MARKERS), min_size=1, max_size=4))
 def test_citation_markers_never_survive(
     articles: list[Article], binder_of: BinderOf, data: st.DataObject, markers: list[str]
@@ -141,7 +137,6 @@ def test_citation_markers_never_survive(
     assert statement.text == f"The article says “{fragment}”"
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_a_sentence_of_a_passage_binds_as_it_stands(
     generation: LocalGeneration, articles: list[Article], binder_of: BinderOf, data: st.DataObject
@@ -411,7 +406,7 @@ _PIECES = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(_PIECES, max_size=120).map("".join), st.data())
 def test_the_same_sentences_come_however_the_text_is_cut(text: str, data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=20)))

@@ -213,7 +213,7 @@ def test_composed_and_decomposed_letters_become_the_same() -> None:
 WORDS = st.lists(st.text(string.ascii_lowercase, min_size=3, max_size=12), min_size=60, max_size=100)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(WORDS, st.integers(60, 90), st.sampled_from(["\n", "\r\n"]))
 def test_a_paragraph_broken_at_a_fixed_width_is_one_line_again(
     words: list[str], width: int, end: str
@@ -229,7 +229,6 @@ def test_lines_that_are_paragraphs_of_their_own_stay_apart() -> None:
     assert cleaned("\n".join(lines)).text == "\n\n".join(lines)
 
 
-@settings(deadline=None)
 @given(
     st.sets(st.sampled_from(HEAD)).flatmap(lambda lines: st.permutations(sorted(lines))),
     sentence_line(),
@@ -244,7 +243,6 @@ def test_every_line_of_the_story_survives_between_head_and_tail(
     assert cleaned("\n".join([*head, *story, *tail])).text == "\n\n".join(story)
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from([*HEAD, *TAIL, "A teaser", "A council votes"])
@@ -261,7 +259,6 @@ def test_cleaning_a_cleaned_text_changes_nothing(lines: list[str]) -> None:
         assert twice.text == once.text
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_any_text_becomes_lines_without_what_no_reader_sees(text: str) -> None:
     article = clean(RawArticle(text, HERE, "a", title="T")).article

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.errors import DamagedError
@@ -90,7 +90,6 @@ def passes(article: Article, wanted: Filters) -> bool:
     return not wanted.authors or article.author in wanted.authors
 
 
-@settings(deadline=None)
 @given(filters())
 def test_the_mask_equals_a_filter_written_out(filterable: Columns, wanted: Filters) -> None:
     expected = [passes(article, wanted) for article in FILTERABLE for _ in range(passages_of(article))]

@@ -61,7 +61,7 @@ def written(articles: Sequence[Article]) -> Iterator[Corpus]:
             corpus.close()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(COLLECTIONS)
 def test_articles_and_passages_come_back_as_written(articles: list[Article]) -> None:
     with written(articles) as corpus:
@@ -85,7 +85,7 @@ def test_articles_and_passages_come_back_as_written(articles: list[Article]) -> 
         ]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(COLLECTIONS.flatmap(lambda articles: st.tuples(st.just(articles), st.permutations(articles))))
 def test_the_digest_does_not_depend_on_the_order_of_reading(
     orders: tuple[list[Article], list[Article]],

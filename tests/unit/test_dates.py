@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta, timezone
 from email.utils import format_datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.dates import date_line, parse_published, url_day
@@ -35,7 +35,6 @@ def _forms(day: date) -> list[str]:
     ]
 
 
-@settings(deadline=None)
 @given(DAYS)
 def test_a_day_is_read_back_from_each_written_form(day: date) -> None:
     for form in _forms(day):
@@ -43,7 +42,6 @@ def test_a_day_is_read_back_from_each_written_form(day: date) -> None:
         assert parse_published(form) == day.isoformat(), form
 
 
-@settings(deadline=None)
 @given(DAYS, st.sampled_from(range(10)), st.sampled_from(["the", "Report", "said", "in Paris", "again"]))
 def test_a_line_with_other_words_is_no_date_line(day: date, form: int, words: str) -> None:
     assert date_line(f"{_forms(day)[form]} {words}") is None
@@ -74,14 +72,12 @@ def test_half_a_date_is_no_date_line(line: str) -> None:
     assert date_line(line) is None
 
 
-@settings(deadline=None)
 @given(st.datetimes(datetime(1601, 1, 1), datetime(2026, 12, 31)), st.integers(-14 * 4, 14 * 4))  # noqa: DTZ001
 def test_a_moment_keeps_its_offset(moment: datetime, quarters: int) -> None:
     aware = moment.replace(microsecond=0, tzinfo=timezone(timedelta(minutes=15 * quarters)))
     assert parse_published(f" {aware.isoformat()} ") == aware.isoformat()
 
 
-@settings(deadline=None)
 @given(st.datetimes(datetime(1950, 1, 1), datetime(2026, 12, 31)), st.integers(-12, 14))  # noqa: DTZ001
 def test_the_mail_format_of_feeds_is_read(moment: datetime, hours: int) -> None:
     aware = moment.replace(microsecond=0, tzinfo=timezone(timedelta(hours=hours)))
@@ -158,7 +154,6 @@ def test_a_url_states_a_day_or_nothing(url: str, day: str | None) -> None:
     assert url_day(url) == day
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_whatever_is_stated_the_result_is_iso_8601_or_nothing(stated: str) -> None:
     found = parse_published(stated)

@@ -329,7 +329,7 @@ def fingerprint_of(files: dict[str, bytes]) -> str:
         return fingerprint(folder)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.sampled_from(sorted(FILES)), st.data(), st.integers(1, 255))
 def test_any_changed_byte_changes_the_fingerprint(name: str, data: st.DataObject, change: int) -> None:
     content = bytearray(FILES[name])

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.errors import SourceError, UsageError
@@ -135,7 +135,6 @@ def test_runs_with_hardly_a_question_in_common_are_not_compared(other: Run) -> N
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
 
 
-@settings(deadline=None)
 @given(st.dictionaries(NAMES, st.lists(NAMES, min_size=1, unique=True), max_size=4))
 def test_a_run_is_read_as_it_was_written(
     tmp_path_factory: pytest.TempPathFactory, found: dict[str, list[str]]

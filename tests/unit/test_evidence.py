@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from indexer.local.generation import LocalGeneration
@@ -24,7 +24,6 @@ def draw_quote(data: st.DataObject, articles: list[Article]) -> Quote:
     return Quote(article.id, f"{article.id}#0", Span(start, end), article.text[start:end])
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_a_true_quote_passes_whole(
     generation: LocalGeneration, articles: list[Article], data: st.DataObject
@@ -36,7 +35,6 @@ def test_a_true_quote_passes_whole(
     assert [article.id for article in proof.sources] == [quote.article_id]
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_a_changed_letter_is_dropped(
     generation: LocalGeneration, articles: list[Article], data: st.DataObject
@@ -52,7 +50,6 @@ def test_a_changed_letter_is_dropped(
     assert (proof.text, proof.citations, proof.sources) == ("", (), ())
 
 
-@settings(deadline=None)
 @given(st.data(), st.integers(-400, 400).filter(bool), st.integers(-5, 5))
 def test_a_shifted_place_is_dropped(
     generation: LocalGeneration, articles: list[Article], data: st.DataObject, shift: int, longer: int
@@ -84,7 +81,6 @@ def test_the_end_of_an_article_is_not_counted_from_behind(
     assert not prove(generation.corpus, [Statement.of(quote)]).citations
 
 
-@settings(deadline=None)
 @given(st.data(), st.text(max_size=20))
 def test_a_quote_of_an_unknown_article_is_dropped(
     generation: LocalGeneration, articles: list[Article], data: st.DataObject, unknown: str
@@ -94,7 +90,6 @@ def test_a_quote_of_an_unknown_article_is_dropped(
     assert not prove(generation.corpus, [Statement.of(quote)]).citations
 
 
-@settings(deadline=None)
 @given(st.data(), st.lists(st.booleans(), max_size=8))
 def test_markers_point_at_the_numbers_of_the_sources(
     generation: LocalGeneration, articles: list[Article], data: st.DataObject, genuine: list[bool]

@@ -39,7 +39,7 @@ def left(generation: LocalGeneration, query: SearchQuery, **chosen: object) -> i
     return len(search(generation, replace(query, filters=filters, limit=100)).hits)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(QUERIES)
 def test_each_value_leaves_as_many_as_it_counts(generation: LocalGeneration, query: SearchQuery) -> None:
     found = facets(generation, query)
@@ -56,7 +56,7 @@ def test_each_value_leaves_as_many_as_it_counts(generation: LocalGeneration, que
         assert there >= count if query.collapse else there == count
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(QUERIES)
 def test_counts_add_up(generation: LocalGeneration, query: SearchQuery) -> None:
     found = facets(generation, query)

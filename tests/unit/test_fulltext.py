@@ -124,7 +124,7 @@ def _days() -> Iterator[date]:
         yield date(2026, month, 10)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.data())
 def test_corpus_and_full_text_filter_alike(
     generation: LocalGeneration, named: tuple[list[str], list[str]], data: st.DataObject

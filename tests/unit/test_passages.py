@@ -43,7 +43,7 @@ def assert_spans_rebuild(text: str, spans: list[Span]) -> None:
     assert without_spaces("".join(parts)) == without_spaces(text)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(stories(), st.integers(16, 200))
 def test_passages_rebuild_the_text_within_the_budget(encoder: Encoder, text: str, max_tokens: int) -> None:
     passages = cut(text, encoder.token_spans, max_tokens=max_tokens)
@@ -52,7 +52,7 @@ def test_passages_rebuild_the_text_within_the_budget(encoder: Encoder, text: str
         assert len(encoder.token_spans(text[span.start : span.end])) <= max_tokens
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(stories())
 def test_a_passage_breaks_only_between_sentences_where_each_fits(encoder: Encoder, text: str) -> None:
     starts = {span.start for span in sentences(text)}
@@ -60,7 +60,6 @@ def test_a_passage_breaks_only_between_sentences_where_each_fits(encoder: Encode
     assert {span.start for span in cut(text, encoder.token_spans, max_tokens=max(16, longest))} <= starts
 
 
-@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("abZé漢🙂.!?\"“”'’ \n\t\u00a0\u0301\x85\u2028,1")))
 def test_sentences_rebuild_any_text(text: str) -> None:
     assert_spans_rebuild(text, sentences(text))

@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -40,7 +40,6 @@ def replies(generation: LocalGeneration, data: st.DataObject) -> list[Reply]:
     return [*grown, replace(grown[-1], ended=True)]
 
 
-@settings(deadline=None)
 @given(st.data(), st.booleans())
 def test_a_growing_answer_only_grows(generation: LocalGeneration, data: st.DataObject, links: bool) -> None:
     before = NOTHING
@@ -54,7 +53,6 @@ def test_a_growing_answer_only_grows(generation: LocalGeneration, data: st.DataO
         before = now
 
 
-@settings(deadline=None)
 @given(st.data(), st.booleans())
 def test_annotations_stand_where_the_numbers_are(
     generation: LocalGeneration, data: st.DataObject, links: bool
@@ -73,7 +71,6 @@ def test_annotations_stand_where_the_numbers_are(
     assert [source.title for source in shown.sources] == [article.title for article in proof.sources]
 
 
-@settings(deadline=None)
 @given(st.data(), st.booleans())
 def test_what_was_added_for_the_eye_is_taken_away_again(
     generation: LocalGeneration, data: st.DataObject, links: bool
@@ -134,7 +131,6 @@ def test_silence_lists_what_comes_nearest_where_links_are_shown(generation: Loca
 HOSTILE = st.text(alphabet="[]()<>*_`#|!\\~ \n\"'abc/:.&?=%", min_size=1, max_size=40)
 
 
-@settings(deadline=None)
 @given(HOSTILE, HOSTILE)
 def test_no_title_or_address_breaks_out_of_its_link(
     generation: LocalGeneration, title: str, address: str

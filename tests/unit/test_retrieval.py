@@ -63,7 +63,6 @@ def raw_score(ranking: Ranking, row: int) -> float | None:
     return float(scores[at[0]]) if len(at) else None
 
 
-@settings(deadline=None)
 @given(rankings(SCORES), rankings(SCORES))
 def test_fusion_keeps_every_passage_once(dense: Ranking, lexical: Ranking) -> None:
     fused = fuse(dense, lexical)
@@ -75,7 +74,6 @@ def test_fusion_keeps_every_passage_once(dense: Ranking, lexical: Ranking) -> No
         assert one.lexical == raw_score(lexical, one.row)
 
 
-@settings(deadline=None)
 @given(rankings(SCORES), rankings(SCORES))
 def test_fused_scores_fall_and_stay_within_bounds(dense: Ranking, lexical: Ranking) -> None:
     scores = [one.score for one in fuse(dense, lexical)]
@@ -83,7 +81,6 @@ def test_fused_scores_fall_and_stay_within_bounds(dense: Ranking, lexical: Ranki
     assert all(0 <= score <= 1 for score in scores)
 
 
-@settings(deadline=None)
 @given(rankings(SCORES, min_size=1))
 def test_one_ranking_alone_keeps_its_order(alone: Ranking) -> None:
     nothing = ranking([], [])
@@ -92,7 +89,6 @@ def test_one_ranking_alone_keeps_its_order(alone: Ranking) -> None:
     assert fuse(alone, nothing)[0].score == 1
 
 
-@settings(deadline=None)
 @given(rankings(SCORES, min_size=1), rankings(SCORES, min_size=1))
 def test_what_is_first_in_both_is_first(dense: Ranking, lexical: Ranking) -> None:
     row = dense[0][0]
@@ -104,7 +100,7 @@ def test_what_is_first_in_both_is_first(dense: Ranking, lexical: Ranking) -> Non
     assert fused[0].score == 1
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(5, 40),
@@ -311,7 +307,6 @@ PREFERENCES: list[dict[str, Any]] = [
 ]
 
 
-@settings(deadline=None)
 @given(rankings(SCORES), rankings(SCORES), st.integers(0, 40), st.floats(0, 1), st.integers(0, 2**32 - 1))
 def test_rescoring_keeps_every_passage_once_and_puts_only_the_first_in_order(
     dense: Ranking, lexical: Ranking, most: int, weight: float, seed: int
@@ -337,7 +332,6 @@ def test_rescoring_keeps_every_passage_once_and_puts_only_the_first_in_order(
         assert (one.dense, one.lexical, one.best_rank) == (known.dense, known.lexical, known.best_rank)
 
 
-@settings(deadline=None)
 @given(rankings(SCORES, min_size=2), st.integers(0, 40), st.floats(0, 1))
 def test_late_interaction_that_agrees_changes_no_order(alone: Ranking, most: int, weight: float) -> None:
     fused = fuse(alone, ranking([], []))

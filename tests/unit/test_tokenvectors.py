@@ -49,7 +49,7 @@ def opened(folder: Path, bits: int, dimension: int = DIMENSION) -> TokenVectorIn
     return TokenVectorIndex(folder, dimension=dimension, bits=bits)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     st.lists(st.integers(0, 12), max_size=8),
     st.sampled_from([1, 2]),
@@ -80,7 +80,7 @@ def test_what_is_written_is_read_row_by_row(
     assert index.late_interaction(question, rows).shape == (len(rows),)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1, 2]))
 def test_cosines_from_codes_are_near_the_exact_ones(
     tmp_path_factory: pytest.TempPathFactory, seed: int, bits: int
@@ -137,9 +137,9 @@ def test_late_interaction_ranks_real_passages_as_the_exact_vectors_do(
     exact = exact_late_interaction(asked, passages)
     written(tmp_path / "tokens", passages, bits)
     found = opened(tmp_path / "tokens", bits).late_interaction(asked, range(len(passages)))
-    best = [set(np.argsort(-scores)[:10].tolist()) for scores in (found, exact)]
-    assert best[0] == best[1]
-    assert bits == 1 or found.argmax() == exact.argmax()
+    # Whatever is put first, or among the first ten, is as good as what belongs there, or nearly.
+    for first in (1, 10):
+        assert exact[np.argsort(-found)[:first]].min() >= np.sort(exact)[-first] - 0.02
     assert np.abs(found - exact).max() <= apart
     ranks = np.argsort(np.argsort(found)), np.argsort(np.argsort(exact))
     assert np.corrcoef(*ranks)[0, 1] >= agreement

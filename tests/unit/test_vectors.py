@@ -79,7 +79,6 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@settings(deadline=None)
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(1, 250),
@@ -101,7 +100,7 @@ def test_search_equals_looking_at_every_vector(
     np.testing.assert_allclose(cosines[rows], scores, atol=1e-5)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(1, 40), st.integers(1, 24), st.integers(0, 2**32 - 1))
 def test_vectors_come_back_nearly_as_written_and_stored_again_exactly(
     tmp_path_factory: pytest.TempPathFactory, count: int, dimension: int, seed: int

@@ -1,7 +1,7 @@
 """Words are folded, stemmed and found at their places, whatever the index."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.words import content_terms, occurrences, query_terms
@@ -26,7 +26,6 @@ def test_content_terms_are_the_terms_without_function_words() -> None:
 WORDS = "Bridge bridges Café cafés naïve Łódź 🙂 ﬁsh Straße 北京 don’t the İstanbul e\u0301te\u0301 x".split()
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(WORDS) | st.text("aé漢🙂 -’\u0301", max_size=6), max_size=15).map(" ".join),
     st.sampled_from(WORDS),
