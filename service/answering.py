@@ -40,7 +40,7 @@ _AGREED, _SAY = 0.6, 0.2
 # How sure an answer is that was read for: by the log odds that it has without, those of the best reading, and
 # this, by which as many unanswerable questions reach the default threshold as without. What somebody says of
 # something is seldom a few words: where that is asked for, a reading tells little, and marks nothing.
-_READ_INTERCEPT = -0.82
+_READ_INTERCEPT = -0.75
 _MOST_ODDS = 20.0  # of a reading that count, as a logarithm
 _MARKED_FROM = 1.0  # log odds of a reading, for its words to be marked: six in ten are right, over news
 _SAID = 0.2  # what it counts that a sentence has the words of whoever is asked about
