@@ -242,11 +242,11 @@ def agreeing(
     """The candidates, each knowing how far the others agree with it. `told` are those that were read, each
     with its best answer; words of the question answer nothing."""
     asked = _spoken(question)
-    answers = [(one, words) for one, text in told if (words := _spoken(text)) not in asked]
+    answers = [(one, words) for one, text in told if (words := _spoken(text)).strip() and words not in asked]
     if not answers:
         return list(candidates)
     says = [math.exp((one.score - answers[0][0].score) / _SAY) for one, _ in answers]
-    agreeing = []
+    agreed = []
     for candidate in candidates:
         text = _spoken(candidate.text)
         shared = sum(
@@ -254,8 +254,8 @@ def agreeing(
             for (one, words), say in zip(answers, says, strict=True)
             if words in text and one is not candidate
         )
-        agreeing.append(replace(candidate, agreed=shared / sum(says)))
-    return agreeing
+        agreed.append(replace(candidate, agreed=shared / sum(says)))
+    return agreed
 
 
 def _spoken(text: str) -> str:

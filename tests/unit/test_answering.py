@@ -350,6 +350,7 @@ def test_words_of_the_question_answer_nothing() -> None:
     first, second = (candidate(ready(text, text), text) for text in ("Ford gave up.", "So Ford it was."))
     assert agreeing("Did Ford give up?", [first, second], [(first, "Ford")]) == [first, second]
     assert agreeing("Who gave up?", [first, second], [(first, "Ford")])[1].agreed == 1
+    assert agreeing("Who gave up?", [first, second], [(first, "Ford"), (second, "")])[1].agreed == 1
 
 
 def test_a_sentence_that_is_quoted_already_is_not_brought_along_again() -> None:
