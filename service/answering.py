@@ -246,6 +246,7 @@ def agreeing(
     if not answers:
         return list(candidates)
     says = [math.exp((one.score - answers[0][0].score) / _SAY) for one, _ in answers]
+    whole = sum(says)
     agreed = []
     for candidate in candidates:
         text = _spoken(candidate.text)
@@ -254,7 +255,7 @@ def agreeing(
             for (one, words), say in zip(answers, says, strict=True)
             if words in text and one is not candidate
         )
-        agreed.append(replace(candidate, agreed=shared / sum(says)))
+        agreed.append(replace(candidate, agreed=shared / whole))
     return agreed
 
 

@@ -137,9 +137,10 @@ def test_late_interaction_ranks_real_passages_as_the_exact_vectors_do(
     exact = exact_late_interaction(asked, passages)
     written(tmp_path / "tokens", passages, bits)
     found = opened(tmp_path / "tokens", bits).late_interaction(asked, range(len(passages)))
-    # Whatever is put first, or among the first ten, is as good as what belongs there, or nearly.
-    for first in (1, 10):
-        assert exact[np.argsort(-found)[:first]].min() >= np.sort(exact)[-first] - 0.02
+    best = [set(np.argsort(-scores)[:10].tolist()) for scores in (found, exact)]
+    assert best[0] == best[1]
+    # Two that are nearly as good may change places.
+    assert exact[found.argmax()] >= exact.max() - 0.02
     assert np.abs(found - exact).max() <= apart
     ranks = np.argsort(np.argsort(found)), np.argsort(np.argsort(exact))
     assert np.corrcoef(*ranks)[0, 1] >= agreement
